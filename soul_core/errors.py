@@ -5,6 +5,7 @@ SoulError
 ├── DatasetError   a task, a file or a row cannot be used as given
 ├── ModelError     weights or tokenizer cannot be loaded or do not match
 ├── RunError       a run cannot start, resume or be read back
+│   └── Diverged   a gradient is not finite; the step that would have used it is not taken
 └── JobError       the queue cannot take or find a job
 """
 
@@ -23,6 +24,9 @@ class ModelError(SoulError): ...
 
 
 class RunError(SoulError): ...
+
+
+class Diverged(RunError): ...
 
 
 class JobError(SoulError): ...

@@ -1,0 +1,215 @@
+"""Settings of one race, as plain data: every rule about a setting lives here, once. It knows no tensors."""
+
+import difflib
+import json
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from soul_core.errors import ConfigError
+
+OptimizerName = Literal["adamw", "sophia", "sign-momentum"]
+Curvature = Literal["gnb", "squared-gradient"]
+CurvatureRows = Literal["batch", "forget", "retain"]
+ObjectiveName = Literal["ga", "graddiff", "po", "npo"]
+PresetName = Literal["same-settings", "each-at-its-best", "as-published"]
+Schedule = Literal["linear", "constant"]
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+class Settings(BaseModel):
+    """Frozen, keyword-only settings; a value out of bounds is a ConfigError that names it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigError(_sentence(type(self), error)) from None
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read back what ``model_dump_json`` wrote."""
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ConfigError(f"The settings are not valid JSON ({error}). Use the file as it was written.") from None
+        if not isinstance(values, dict):
+            raise ConfigError(f"The settings are a {type(values).__name__}, not an object. Use the file as written.")
+        return cls(**values)
+
+    def but(self, **changes: Any) -> Self:
+        """A validated copy with some values changed."""
+        return type(self)(**{**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
+
+
+class OptimizerConfig(Settings):
+    """One optimizer and its settings. Settings that an optimizer does not read are ignored by it."""
+
+    name: OptimizerName = Field(default="adamw", title="Optimizer", description="The update rule.")
+    lr: float = Field(
+        default=1e-3,
+        gt=0,
+        le=1,
+        title="Learning rate",
+        description="Largest step of a weight at the schedule's peak. Sophia and sign momentum move each clipped "
+        "weight by this much.",
+        json_schema_extra={"source": "the shared rate of the recorded sweep"},
+    )
+    beta1: float = Field(
+        default=0.9, ge=0, lt=1, title="β1", description="How long gradients are averaged (momentum)."
+    )
+    beta2: float = Field(
+        default=0.999, ge=0, lt=1, title="β2", description="How long squared gradients or curvature are averaged."
+    )
+    weight_decay: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        title="Weight decay",
+        description="Pull towards zero; not applied to norms and biases.",
+    )
+    curvature: Curvature = Field(
+        default="gnb",
+        title="Curvature",
+        description="How Sophia estimates curvature: gnb samples labels from the model (Gauss-Newton-Bartlett); "
+        "squared-gradient squares the gradient of the loss, as the SOUL release does.",
+    )
+    rho: float = Field(
+        default=0.04,
+        gt=0,
+        le=1e6,
+        title="ρ",
+        description="Sophia's curvature scale: a weight's step is momentum / (ρ × curvature), clipped at 1. "
+        "Larger means fewer clipped weights.",
+        json_schema_extra={"source": "SOUL release, TOFU"},
+    )
+    curvature_every: int = Field(
+        default=10, ge=1, le=1000, title="Curvature every", description="Steps between two curvature estimates."
+    )
+    curvature_rows: CurvatureRows = Field(
+        default="batch", title="Curvature rows", description="Which rows of the batch the curvature is estimated on."
+    )
+    batch_factor: float = Field(
+        default=0.0,
+        ge=0,
+        le=1e6,
+        title="Batch factor",
+        description="What the squared mean gradient is multiplied by to estimate curvature; "
+        "0 means the number of answer tokens.",
+        json_schema_extra={"source": "Sophia Alg. 2 (the batch's size); the SOUL release uses 5120"},
+    )
+
+
+class ObjectiveConfig(Settings):
+    """One unlearning objective and its settings."""
+
+    name: ObjectiveName = Field(default="graddiff", title="Objective", description="The loss that makes it forget.")
+    gamma: float = Field(
+        default=1.0,
+        ge=0,
+        le=100,
+        title="γ",
+        description="Weight of the retain loss. Larger protects what should stay.",
+    )
+    beta: float = Field(
+        default=0.1,
+        gt=0,
+        le=10,
+        title="β (NPO)",
+        description="NPO's inverse temperature; towards 0 it becomes gradient ascent.",
+        json_schema_extra={"source": "NPO paper, TOFU"},
+    )
+
+
+class LaneConfig(Settings):
+    """One runner of a race: a name, how the page calls it, its optimizer and its objective."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$", description="Short name: fo, so, sign.")
+    label: str = Field(min_length=1, max_length=40, description="Name on the page.")
+    optimizer: OptimizerConfig
+    objective: ObjectiveConfig
+
+
+class RaceConfig(Settings):
+    """Everything that decides the result of a race. Lanes share all that stands here."""
+
+    model: str = Field(
+        default="pocket", min_length=1, max_length=500, title="Model", description="Preset, hub id or folder."
+    )
+    task: str = Field(
+        default="invented-authors:forget10",
+        min_length=1,
+        max_length=20_000,
+        title="Forget set",
+        description="task:split, or task:authors=Name;Name.",
+    )
+    preset: PresetName = Field(default="same-settings", title="Preset", description="What the race holds equal.")
+    lanes: tuple[LaneConfig, ...] = Field(min_length=1, max_length=6)
+    epochs: int = Field(default=5, ge=1, le=100, title="Epochs", description="Passes over the forget set.")
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, title="Seed", description="Decides data order and sampling.")
+    batch_size: int = Field(
+        default=8, ge=1, le=512, title="Batch size", description="Forget rows per forward; as many retain rows join."
+    )
+    accumulation: int = Field(
+        default=1,
+        ge=1,
+        le=256,
+        title="Accumulation",
+        description="Forwards whose gradients are averaged into one step.",
+    )
+    warmup: float = Field(
+        default=0.1, ge=0, le=1, title="Warm-up", description="Share of the steps over which the rate rises from 0."
+    )
+    schedule: Schedule = Field(
+        default="linear", title="Schedule", description="linear falls to 0 after the warm-up; constant stays."
+    )
+    max_grad_norm: float = Field(
+        default=1.0, gt=0, le=1e6, title="Gradient clipping", description="Largest norm of the whole gradient."
+    )
+    precision: Precision = Field(
+        default="auto", title="Precision", description="auto uses bf16 arithmetic where a measurement finds it faster."
+    )
+    eval_rows: int = Field(
+        default=120,
+        ge=0,
+        le=100_000,
+        title="Rows evaluated",
+        description="At most this many rows of each set are asked after each epoch, drawn with a fixed seed; "
+        "0 means all.",
+    )
+    max_new_tokens: int = Field(
+        default=48, ge=1, le=512, title="Answer length", description="Longest generated answer, in tokens."
+    )
+
+    def lane(self, name: str) -> LaneConfig:
+        """The lane of that name."""
+        for lane in self.lanes:
+            if lane.name == name:
+                return lane
+        raise ConfigError(f"There is no lane “{name}”. This race has: {', '.join(x.name for x in self.lanes)}.")
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Lane names are unique: files and colours hang on them."""
+        names = [lane.name for lane in self.lanes]
+        if len(set(names)) != len(names):
+            raise ConfigError(f"Two lanes have the same name ({', '.join(names)}). Give each its own.")
+
+
+def _sentence(settings: type[BaseModel], error: ValidationError) -> str:
+    """The first thing wrong, as one sentence with the field's name on the page, the value and what to do."""
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    field = settings.model_fields.get(path[0]) if path else None
+    name = (field.title if field and field.title and len(path) == 1 else None) or ".".join(path) or "settings"
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(path[-1], list(settings.model_fields), n=1)
+        hint = f" Did you mean “{near[0]}”?" if near else f" Settings are: {', '.join(settings.model_fields)}."
+        return f"There is no setting “{name}”.{hint}"
+    if first["type"] == "missing":
+        return f"{name} is missing. Give it a value."
+    value = repr(first["input"])
+    shown = value if len(value) <= 80 else value[:77] + "…"
+    said = first["msg"][0].lower() + first["msg"][1:]
+    return f"{name} is {shown}, but {said.replace('input', 'it')}. Change it and try again."

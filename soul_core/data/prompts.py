@@ -1,0 +1,216 @@
+"""Prompt templates and exact tokenisation of question and answer; it knows no model weights and no tensors.
+
+This is the only place in the project where a template is written down, and the only place that decides which tokens
+of an example are its answer.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from soul_core.errors import DatasetError, ModelError
+
+_QUESTION, _ANSWER = "QuestionZ7Q", "AnswerZ7A"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTemplate:
+    """How a question becomes the text a model is prompted with.
+
+    Attributes:
+        name: What the page calls it.
+        before: Text in front of the question.
+        after: Text behind the question; the answer's tokens begin after it.
+        answer_prefix: White space that belongs to the answer's first token (``" The"`` is one token in most
+            vocabularies, so a prompt must not end in the space).
+        end: Token that ends an answer; empty means the tokenizer's own end of sequence.
+        chat: Whether this is the tokenizer's chat template, which writes its own beginning of sequence.
+    """
+
+    name: str
+    before: str
+    after: str
+    answer_prefix: str = ""
+    end: str = ""
+    chat: bool = False
+
+    def prompt(self, question: str) -> str:
+        """The text to be continued."""
+        return f"{self.before}{question}{self.after}"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One tokenised question and answer; ``input_ids[prompt_length:]`` are the labels, end of sequence included."""
+
+    input_ids: tuple[int, ...]
+    prompt_length: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.prompt_length < len(self.input_ids):
+            raise ValueError(f"prompt_length {self.prompt_length} leaves no prompt or no answer in {self.input_ids}")
+
+
+PLAIN = PromptTemplate("Question and answer", "Question: ", "\nAnswer:", " ")
+# Maini et al. trained these checkpoints with exactly this text (config/model_config.yaml of the TOFU release).
+TOFU_LLAMA2 = PromptTemplate("TOFU, Llama 2", "[INST] ", " [/INST]")
+TOFU_PHI = PromptTemplate("TOFU, Phi", "Question: ", "\nAnswer:", " ")
+
+# The chat checkpoints of open-unlearning were trained with this system prompt and date in Llama 3's template, which
+# otherwise writes today's date, so that the same question would be another prompt tomorrow.
+_OPEN_UNLEARNING_SYSTEM = "You are a helpful assistant."
+_DATE = "10 Apr 2025"
+
+
+def template_for(tokenizer: PreTrainedTokenizerBase, model_name: str) -> PromptTemplate:
+    """The template that a model was trained with, as far as its name and tokenizer tell.
+
+    The published TOFU checkpoints are known by name; else the tokenizer's chat template; else plain text.
+
+    Raises:
+        ModelError: The tokenizer has a chat template that cannot be used.
+    """
+    name = model_name.lower()
+    if "tofu" in name:
+        if "llama2" in name or "llama-2" in name:
+            return TOFU_LLAMA2
+        if "phi" in name:
+            return TOFU_PHI
+    if not tokenizer.chat_template:
+        return PLAIN
+    return _chat_template(tokenizer, system=_OPEN_UNLEARNING_SYSTEM if "open-unlearning/tofu" in name else "")
+
+
+def encode_prompt(tokenizer: PreTrainedTokenizerBase, template: PromptTemplate, question: str) -> list[int]:
+    """Token ids of the prompt, with one beginning of sequence where this tokenizer writes one."""
+    return _with_bos(tokenizer, template, _ids(tokenizer, template.prompt(question)))
+
+
+def encode_example(
+    tokenizer: PreTrainedTokenizerBase,
+    template: PromptTemplate,
+    question: str,
+    answer: str,
+    *,
+    max_length: int = 512,
+) -> Example:
+    """Tokenise a question and its answer so that the boundary between them is exact.
+
+    Prompt and answer are tokenised as one text where the prompt's own tokens are a prefix of that, so the answer
+    is split as it is in running text; else both are tokenised apart and joined. Either way the example begins with
+    exactly ``encode_prompt``'s tokens, which is what generation starts from.
+
+    Args:
+        tokenizer: Fast or slow.
+        template: How the question is put.
+        question: The question.
+        answer: The answer; a longer one than fits is cut at its end and then has no end of sequence.
+        max_length: Longest example in tokens; the tokenizer's own limit counts too.
+
+    Raises:
+        DatasetError: The question leaves no room for an answer, or there is no answer.
+    """
+    limit = min(max_length, tokenizer.model_max_length)
+    prompt_text, answer_text = template.prompt(question), template.answer_prefix + answer
+    prompt = _ids(tokenizer, prompt_text)
+    whole = _ids(tokenizer, prompt_text + answer_text)
+    if whole[: len(prompt)] != prompt:
+        whole = prompt + _ids(tokenizer, answer_text)
+    prompt_length = len(_with_bos(tokenizer, template, prompt))
+    ids = _with_bos(tokenizer, template, whole)
+    end = _end_id(tokenizer, template)
+    if end is not None and ids[-1] != end:
+        ids = [*ids, end]
+    if len(ids) == prompt_length:
+        raise DatasetError(f"The question “{_short(question)}” has an empty answer. Give it one or leave it out.")
+    if prompt_length >= limit:
+        raise DatasetError(
+            f"The question “{_short(question)}” is {prompt_length} tokens long, which leaves no room for an answer "
+            f"within {limit}. Shorten it."
+        )
+    return Example(tuple(ids[:limit]), prompt_length)
+
+
+def encode_examples(
+    tokenizer: PreTrainedTokenizerBase,
+    template: PromptTemplate,
+    pairs: Iterable[tuple[str, str]],
+    *,
+    max_length: int = 512,
+) -> list[Example]:
+    """``encode_example`` for every (question, answer)."""
+    return [encode_example(tokenizer, template, question, answer, max_length=max_length) for question, answer in pairs]
+
+
+def padding_id(tokenizer: PreTrainedTokenizerBase) -> int:
+    """A token to fill batches with. Which one does not matter: masks come from lengths, never from this id."""
+    for token_id in (tokenizer.pad_token_id, tokenizer.eos_token_id):
+        if isinstance(token_id, int):
+            return token_id
+    return 0
+
+
+def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    return list(tokenizer.encode(text, add_special_tokens=False, verbose=False))
+
+
+def _with_bos(tokenizer: PreTrainedTokenizerBase, template: PromptTemplate, ids: list[int]) -> list[int]:
+    bos = tokenizer.bos_token_id
+    if template.chat or not isinstance(bos, int) or ids[:1] == [bos] or not _writes_bos(tokenizer, bos):
+        return ids
+    return [bos, *ids]
+
+
+def _writes_bos(tokenizer: PreTrainedTokenizerBase, bos: int) -> bool:
+    return bool(tokenizer.encode("a", add_special_tokens=True)[:1] == [bos])
+
+
+def _end_id(tokenizer: PreTrainedTokenizerBase, template: PromptTemplate) -> int | None:
+    token_id = tokenizer.convert_tokens_to_ids(template.end) if template.end else tokenizer.eos_token_id
+    return token_id if isinstance(token_id, int) else None
+
+
+def _chat_template(tokenizer: PreTrainedTokenizerBase, *, system: str) -> PromptTemplate:
+    """Read before, after and end off the template by rendering it once around two marker words."""
+    opening = [{"role": "system", "content": system}] if system else []
+    asked = [*opening, {"role": "user", "content": _QUESTION}]
+    prompt = _render(tokenizer, asked, add_generation_prompt=True)
+    before, marker, after = prompt.partition(_QUESTION)
+    if not marker:
+        raise ModelError(
+            "The tokenizer's chat template does not repeat the question it is given. Choose another model, or remove "
+            "the chat template from its tokenizer_config.json."
+        )
+    dialogue = _render(tokenizer, [*asked, {"role": "assistant", "content": _ANSWER}], add_generation_prompt=False)
+    head, answered, tail = dialogue.partition(_ANSWER)
+    gap = head.removeprefix(prompt) if answered and head.startswith(prompt) else ""
+    ending = _ids(tokenizer, tail.strip())[:1] if answered else []
+    end = tokenizer.convert_ids_to_tokens(ending[0]) if ending and ending[0] in _special_ids(tokenizer) else ""
+    return PromptTemplate(
+        "Chat template", before, after, gap if gap.isspace() else "", end if isinstance(end, str) else "", chat=True
+    )
+
+
+def _special_ids(tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    return {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
+
+
+def _render(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], *, add_generation_prompt: bool) -> str:
+    options: dict[str, Any] = {"enable_thinking": False, "date_string": _DATE}
+    try:
+        text = tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=add_generation_prompt, **options
+        )
+    # A chat template is a program from a stranger's repository, run in a sandbox: it can fail in any way.
+    except Exception as error:  # noqa: BLE001
+        raise ModelError(
+            f"The tokenizer's chat template fails ({type(error).__name__}: {_short(str(error))}). Choose another "
+            "model, or remove the chat template from its tokenizer_config.json."
+        ) from None
+    return str(text)
+
+
+def _short(text: str, length: int = 80) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,0 +1,159 @@
+"""The race as two Plotly figures (plain dicts) and as the words for whoever cannot see them. It knows no page."""
+
+from typing import Any
+
+from soul_core.events import SetScores
+from soul_core.ui import text
+from soul_core.ui.ids import look_of
+from soul_core.ui.track import LaneTrack, RaceTrack
+
+Figure = dict[str, Any]
+
+FLAT = ("original", "gold")
+LABEL_PLACES = {"fo": "top center", "so": "bottom center", "sign": "middle left"}
+DEFAULT_EPOCHS = 5
+RAISED = 1.04  # room above 100 % for markers
+
+
+def curves(track: RaceTrack, name: str, *, run_id: str) -> Figure:
+    """The chart of one question set: a growing line per lane, its 95 % interval as a band, gold and original flat.
+
+    ``run_id`` decides how long the browser keeps a zoom: until another run is shown.
+    """
+    epochs = track.epochs or DEFAULT_EPOCHS
+    data: list[Figure] = []
+    for lane in _drawn(track):
+        points = lane.points(name)
+        if not points:
+            continue
+        if lane.name in FLAT:
+            data += _level(lane, points[-1][1], epochs)
+        else:
+            data += _growing(lane, points)
+    return {"data": data, "layout": _layout(epochs, run_id), "alt": describe(track, name)}
+
+
+def describe(track: RaceTrack, name: str) -> str:
+    """The chart in words: where each lane started and where it is."""
+    title = text.CHART_TITLES[name]
+    parts = []
+    for lane in _drawn(track):
+        points = lane.points(name)
+        if not points:
+            continue
+        (first_epoch, first), (last_epoch, last) = points[0], points[-1]
+        if lane.name in FLAT or first_epoch == last_epoch:
+            parts.append(f"{lane.label} {text.percent(last.acc)}")
+        else:
+            parts.append(text.alt_moved(lane.label, first.acc, last.acc, last_epoch))
+    return f"{title}. {'; '.join(parts)}." if parts else f"{title}. {text.CHART_EMPTY}"
+
+
+def _drawn(track: RaceTrack) -> list[LaneTrack]:
+    """Flat lines first, so that the growing ones lie on top."""
+    return sorted(track.lanes.values(), key=lambda lane: lane.name not in FLAT)
+
+
+def _level(lane: LaneTrack, scores: SetScores, epochs: int) -> list[Figure]:
+    look = look_of(lane.name)
+    ends = [0, epochs]
+    line = {
+        **_line(lane),
+        "x": ends,
+        "y": [scores.acc, scores.acc],
+        "mode": "lines",
+        "hovertemplate": _hover(lane.label),
+        "customdata": [[scores.acc_low, scores.acc_high, scores.rows]] * 2,
+    }
+    if lane.name == "original":
+        start = {
+            **line,
+            "x": [0],
+            "y": [scores.acc],
+            "mode": "markers",
+            "customdata": line["customdata"][:1],
+            "marker": {"symbol": look.marker, "size": 10, "color": look.colour},
+        }
+        return [line, start]
+    return [*_band(lane, ends, [scores, scores]), line]
+
+
+def _growing(lane: LaneTrack, points: list[tuple[int, SetScores]]) -> list[Figure]:
+    look = look_of(lane.name)
+    epochs = [epoch for epoch, _ in points]
+    scores = [score for _, score in points]
+    labels = [""] * (len(points) - 1) + [lane.label]
+    line = {
+        **_line(lane),
+        "x": epochs,
+        "y": [score.acc for score in scores],
+        "mode": "lines+markers+text",
+        "marker": {"symbol": look.marker, "size": 8, "color": look.colour},
+        "text": labels if len(points) > 1 else None,
+        "textposition": LABEL_PLACES.get(lane.name, "middle right"),
+        "textfont": {"color": look.colour, "size": 12},
+        "cliponaxis": False,
+        "hovertemplate": _hover(lane.label),
+        "customdata": [[score.acc_low, score.acc_high, score.rows] for score in scores],
+    }
+    return [*_band(lane, epochs, scores), line]
+
+
+def _line(lane: LaneTrack) -> Figure:
+    look = look_of(lane.name)
+    width = 2 if lane.name in FLAT else 2.6
+    return {
+        "type": "scatter",
+        "name": lane.label,
+        "uid": lane.name,
+        "showlegend": False,
+        "line": {"color": look.colour, "dash": look.dash, "width": width},
+    }
+
+
+def _band(lane: LaneTrack, epochs: list[int], scores: list[SetScores]) -> list[Figure]:
+    return [
+        {
+            "type": "scatter",
+            "x": [*epochs, *reversed(epochs)],
+            "y": [s.acc_low for s in scores] + [s.acc_high for s in reversed(scores)],
+            "uid": f"{lane.name}-band",
+            "mode": "lines",
+            "fill": "toself",
+            "fillcolor": look_of(lane.name).band,
+            "line": {"width": 0},
+            "hoverinfo": "skip",
+            "showlegend": False,
+        }
+    ]
+
+
+def _hover(label: str) -> str:
+    return (
+        f"<b>{label}</b> %{{y:.0%}}"
+        "<br>%{customdata[0]:.0%} – %{customdata[1]:.0%} (95 %), %{customdata[2]} rows<extra></extra>"
+    )
+
+
+def _layout(epochs: int, run_id: str) -> Figure:
+    axis = {"gridcolor": "var(--soul-grid)", "linecolor": "var(--soul-rule)", "zeroline": False, "fixedrange": False}
+    ticks = epochs if epochs <= 10 else 10
+    return {
+        "xaxis": {
+            **axis,
+            "range": [-0.18 * epochs / 5, epochs * 1.05],
+            "title": {"text": text.EPOCH_AXIS, "standoff": 6},
+            "nticks": ticks + 1,
+            "tickformat": "d",
+            "dtick": 1 if epochs <= 10 else None,
+        },
+        "yaxis": {**axis, "range": [-0.03, RAISED], "tickformat": ".0%", "dtick": 0.25},
+        "margin": {"l": 44, "r": 14, "t": 8, "b": 40},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": "var(--soul-muted)", "size": 12, "family": "system-ui, sans-serif"},
+        "hoverlabel": {"bgcolor": "var(--soul-card)", "font": {"color": "var(--soul-ink)"}},
+        "hovermode": "closest",
+        "dragmode": "zoom",
+        "uirevision": run_id,
+    }

@@ -1,0 +1,54 @@
+"""Who may ask for what: everything on one's own machine, bounded work on a shared one. It knows no page and no job."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from soul_core.config import RaceConfig
+from soul_core.errors import ConfigError
+from soul_core.ui import text
+
+MAX_EPOCHS = 10
+MAX_EVAL_ROWS = 200
+MAX_NEW_TOKENS = 128
+MAX_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """Where the page runs. ``public`` means that strangers share the machine."""
+
+    public: bool = False
+
+    def check(self, config: RaceConfig) -> None:
+        """Refuse what a shared host does not do; a ConfigError says what and why."""
+        if not self.public:
+            return
+        self.check_model(config.model)
+        place = config.task.rpartition(":")[0]
+        if _is_local(place):
+            raise ConfigError(text.local_on_shared("forget set", place))
+        for name, value, limit in (
+            ("Epochs", config.epochs, MAX_EPOCHS),
+            ("Rows evaluated", config.eval_rows or MAX_EVAL_ROWS + 1, MAX_EVAL_ROWS),
+            ("Answer length", config.max_new_tokens, MAX_NEW_TOKENS),
+            ("Batch size", config.batch_size * config.accumulation, MAX_BATCH),
+        ):
+            if value > limit:
+                raise ConfigError(text.too_much_for_shared(name, value, limit))
+
+    def check_model(self, spec: str) -> None:
+        """Refuse a local folder on a shared host."""
+        if self.public and _is_local(spec):
+            raise ConfigError(text.local_on_shared("model", spec))
+
+
+def here(*, public: bool) -> Host:
+    """The host as the environment tells: a Space is shared, and so is what was started with ``--public``."""
+    return Host(public=public or bool(os.environ.get("SPACE_ID")))
+
+
+def _is_local(spec: str) -> bool:
+    """Whether a name is, or may be, a path: a hub id is ``owner/name`` with nothing else of a path in it."""
+    looks_like_path = spec.startswith((".", "/", "~", "\\")) or spec.count("/") > 1 or "\\" in spec or ":" in spec
+    return looks_like_path or (bool(spec) and Path(spec).exists())

@@ -1,0 +1,130 @@
+"""The race panel's markup from what is known of a race: pure functions. They know no component and no job."""
+
+from dataclasses import dataclass
+from html import escape
+
+from soul_core.events import SetScores
+from soul_core.ui import text
+from soul_core.ui.html import swatch, term
+from soul_core.ui.track import LaneTrack, RaceTrack
+
+COLUMNS = ("Forget", "Retain", "ROUGE-L", "Probability", "Clip share", "Grad norm", "Seconds")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Where a job stands, as the page needs it.
+
+    Attributes:
+        state: A key of ``text.STATES``.
+        ahead: Jobs that go first, while queued.
+        elapsed: Seconds since it began to run; None if unknown.
+        message: What to say about its end, if anything.
+    """
+
+    state: str = "idle"
+    ahead: int = 0
+    elapsed: float | None = None
+    message: str = ""
+
+    @property
+    def alive(self) -> bool:
+        """Whether the job is still to end."""
+        return self.state in {"queued", "running", "paused"}
+
+
+def progress_html(status: Status, fraction: float, now: str, left: float | None) -> str:
+    """The progress bar with what is happening now; the same height in every state."""
+    what = text.STATES[status.state]
+    if status.state == "queued":
+        what = text.queue_place(status.ahead)
+    elif status.state == "running":
+        what = now or what
+    elif status.state == "paused":
+        what = f"{what} {now}".strip()
+    times = text.time_line(status.elapsed, left if status.state == "running" else None)
+    share = f"{fraction * 100:.0f}"
+    announced = what if status.state != "running" else ""
+    return (
+        f'<div class="soul-progress" data-state="{status.state}">'
+        f'<progress max="100" value="{share}" aria-label="{escape(text.RACE_TITLE)}">{share} %</progress>'
+        f'<div class="soul-progress-line"><span class="soul-now">{escape(what)}</span>'
+        f'<span class="soul-times">{escape(times)}</span><span class="soul-share">{share} %</span></div>'
+        f'<div class="soul-hidden" role="status" aria-live="polite">{escape(announced)}</div></div>'
+    )
+
+
+def legend_html(track: RaceTrack) -> str:
+    """Which line is which."""
+    lanes = list(track.lanes) or ["original", "fo", "so", "gold"]
+    items = []
+    for name in sorted(lanes, key=lambda lane: (lane == "gold", lane != "original")):
+        label = track.lanes[name].label if name in track.lanes else text.LANE_LABELS[name]
+        meaning = text.LANE_MEANING.get(name, "")
+        items.append(
+            f"<li>{swatch(name)}<b>{term(text.LANE_LABELS.get(name, label), label)}</b> <span>{escape(meaning)}</span></li>"
+        )
+    return f'<ul class="soul-legend">{"".join(items)}</ul>'
+
+
+def verdict_html(verdict: str, track: RaceTrack) -> str:
+    """The verdict, then a line for each lane that did not come through."""
+    body = f'<p class="soul-verdict">{escape(verdict or text.VERDICT_EMPTY)}</p>'
+    for lane in track.lanes.values():
+        if lane.status == "diverged" and lane.message:
+            body += f'<p class="soul-lane-message">{swatch(lane.name)} <b>{escape(lane.label)}</b> {escape(lane.message)}</p>'
+    notes = track.started.notes if track.started else ()
+    body += "".join(f'<p class="soul-lane-message">{escape(note)}</p>' for note in notes)
+    return f'<div class="soul-verdict-box">{body}</div>'
+
+
+def numbers_html(track: RaceTrack) -> str:
+    """The last numbers of every lane as a table."""
+    head = "".join(f'<th scope="col">{term(name)}</th>' for name in COLUMNS)
+    lanes = sorted(track.lanes.values(), key=lambda lane: (lane.name == "gold", lane.name != "original"))
+    rows = "".join(_row(lane) for lane in lanes)
+    if not rows:
+        rows = f'<tr><td colspan="{len(COLUMNS) + 1}" class="soul-muted">{escape(text.CHART_EMPTY)}</td></tr>'
+    return (
+        f'<div class="soul-table-wrap" tabindex="0" role="region" aria-label="{escape(text.NUMBERS_TITLE)}">'
+        f'<table class="soul-table"><caption>{escape(text.NUMBERS_TITLE)}</caption>'
+        f'<thead><tr><th scope="col"></th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def measured_html(track: RaceTrack) -> str:
+    """How the numbers come about, as far as this race has said it, and every term in one sentence."""
+    lead = ""
+    if track.started:
+        lead = f"<p>{escape(text.measured(track.started.matcher, track.started.eval_rows))}</p>"
+    terms = "".join(f"<dt>{escape(word)}</dt><dd>{escape(tip)}</dd>" for word, tip in text.TERMS.items())
+    return f'<div class="soul-measured">{lead}<dl>{terms}</dl></div>'
+
+
+def _row(lane: LaneTrack) -> str:
+    forget, retain = lane.last.get("forget"), lane.last.get("retain")
+    trained = bool(lane.steps)
+    cells = [
+        _acc(forget),
+        _acc(retain),
+        _pair(forget, retain, "rouge_l"),
+        _pair(forget, retain, "probability"),
+        text.percent(lane.clip_share) if lane.clip_share is not None else "–",
+        f"{lane.grad_norm:.3g}" if lane.grad_norm is not None else "–",
+        f"{lane.train_seconds:.1f}" if trained else "–",
+    ]
+    body = "".join(f"<td>{cell}</td>" for cell in cells)
+    return f'<tr><th scope="row">{swatch(lane.name)} {escape(lane.label)}</th>{body}</tr>'
+
+
+def _acc(scores: SetScores | None) -> str:
+    if not scores:
+        return "–"
+    interval = f"{scores.acc_low * 100:.0f}–{scores.acc_high * 100:.0f}"
+    return f'{text.percent(scores.acc)} <small title="{escape(text.TERMS["95 %"])}">{interval}</small>'
+
+
+def _pair(forget: SetScores | None, retain: SetScores | None, metric: str) -> str:
+    """Forget and retain in one cell."""
+    shown = [f"{getattr(scores, metric):.2f}" if scores else "–" for scores in (forget, retain)]
+    return " / ".join(shown) if forget or retain else "–"

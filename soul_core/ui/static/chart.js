@@ -1,0 +1,31 @@
+// Draws one figure into its place and redraws it, zoom kept, when the figure or the colour mode changes.
+const place = element.querySelector('.soul-chart-place');
+
+function resolved(value, style) {
+  if (typeof value === 'string') {
+    const name = /^var\((--[\w-]+)\)$/.exec(value);
+    return name ? style.getPropertyValue(name[1]).trim() : value;
+  }
+  if (Array.isArray(value)) return value.map((item) => resolved(item, style));
+  if (value && typeof value === 'object') {
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolved(item, style)]));
+  }
+  return value;
+}
+
+function draw() {
+  const figure = props.value;
+  if (!figure || !figure.layout || !window.Plotly) return;
+  const style = getComputedStyle(document.body);
+  Plotly.react(place, resolved(figure.data, style), resolved(figure.layout, style), {
+    responsive: true,
+    displaylogo: false,
+    modeBarButtonsToRemove: ['sendChartToCloud', 'select2d', 'lasso2d', 'autoScale2d'],
+  });
+  place.setAttribute('role', 'img');
+  place.setAttribute('aria-label', figure.alt);
+}
+
+draw();
+watch('value', draw);
+new MutationObserver(draw).observe(document.body, { attributes: true, attributeFilter: ['class'] });

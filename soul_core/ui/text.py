@@ -1,0 +1,218 @@
+"""Every sentence of the page, and the few functions that put numbers into one. It knows no component."""
+
+TITLE = "SOUL"
+TAGLINE = "Watch a language model forget."
+WHAT_IT_IS = (
+    "A real model unlearns part of what it knows, once with a first-order and once with a second-order optimizer, "
+    "side by side and measured; then you ask them all the same question."
+)
+SETUP_TITLE = "Setup"
+RACE_TITLE = "Race"
+ASK_TITLE = "Ask"
+SETUP_LEAD = "What is forgotten, and how."
+RACE_LEAD = "Same start, same data, same order. The left curve should fall, the right one should stay."
+ASK_LEAD = "One question, every model. Works before the race too."
+SHOW_DARK = "Dark"
+SHOW_LIGHT = "Light"
+THEME_TOGGLE = "Switch between light and dark"
+
+# Setup
+MODEL = "Model"
+MODEL_HELP = "Choose one, or type a hub id or a local folder."
+MODEL_HELP_PUBLIC = "Choose one, or type a hub id."
+TASK = "Questions"
+SPLIT = "Forget set"
+BY_NAME = "Authors by name"
+AUTHORS = "Authors to forget"
+OBJECTIVE = "Objective"
+PRESET = "Race preset"
+ADVANCED = "Advanced settings"
+SHARED_SETTINGS = "Shared by both"
+LANE_SETTINGS = {"fo": "FO: first order", "so": "SO: second order"}
+CONTROL = "Add the sign-momentum control"
+CONTROL_HELP = "A third lane that steps by the sign of the momentum alone: what is left of Sophia without curvature."
+COMMAND = "The same race on the command line"
+TRAIN_GOLD = "Train gold for this set"
+TRAIN_GOLD_HELP = (
+    "No gold model ships for this forget set. Training one from scratch without it takes some minutes; "
+    "the dashed line and the gold column need it."
+)
+EDITED = "Settings differ from the preset: the finding above may not hold."
+FINDING = "What we found"
+SHOWS = "Shows"
+PAPER = "Source"
+ESTIMATE_WAIT = "Measuring a step…"
+ESTIMATE_LATER = "Estimate: after the running job."
+SPLIT_LABELS = {"forget01": "forget01 · 1 author", "forget05": "forget05 · 5 authors", "forget10": "forget10 · 10 authors"}
+SPLIT_LABELS_TOFU = {"forget01": "forget01 · 2 authors", "forget05": "forget05 · 10 authors", "forget10": "forget10 · 20 authors"}
+
+# Race
+RUN, PAUSE, RESUME, STEP, STOP, RESET = "Run", "Pause", "Resume", "Step", "Stop", "Reset"
+KEYS = {
+    "soul-run": ("r", "Run the race (key: r)"),
+    "soul-pause": ("p", "Pause, or go on (key: p)"),
+    "soul-step": ("n", "Take one optimizer step, then pause (key: n)"),
+    "soul-stop": ("s", "Stop; what is finished is kept (key: s)"),
+    "soul-reset": ("", "Clear the curves for the next race"),
+}
+KEYS_HELP = "Keys: r run · p pause · n step · s stop"
+CHART_TITLES = {"forget": "Forget accuracy", "retain": "Retain accuracy"}
+CHART_WISH = {"forget": "lower is better, gold is the aim", "retain": "higher is better"}
+CHART_EMPTY = "No run yet; press Run."
+EPOCH_AXIS = "Epoch"
+LANE_LABELS = {"original": "Original", "fo": "FO", "so": "SO", "sign": "Sign", "gold": "Gold"}
+LANE_MEANING = {
+    "original": "before forgetting",
+    "fo": "first order",
+    "so": "second order",
+    "sign": "control without curvature",
+    "gold": "never saw the forget set",
+}
+VERDICT_EMPTY = "The verdict comes with the first numbers."
+NUMBERS_TITLE = "Last numbers"
+MEASURED_TITLE = "How these are measured"
+DOWNLOAD_CSV = "Curves (CSV)"
+DOWNLOAD_REPORT = "Report (HTML)"
+ALREADY_RUNNING = "Your race is still running. Stop it, or wait for its end, before you start another."
+NOTHING_TO_STOP = "Nothing is running."
+FORGOTTEN_JOB = "The last run is no longer known to this server; press Run to start a new one."
+
+STATES = {
+    "idle": "Ready.",
+    "queued": "Waiting in the queue.",
+    "running": "Running.",
+    "paused": "Paused.",
+    "finished": "Finished.",
+    "stopped": "Stopped; finished epochs are kept.",
+    "failed": "Ended with an error.",
+}
+
+TERMS = {
+    "Acc": "Share of questions whose generated answer is nearer to the right answer than to every wrong one.",
+    "Forget": "The rows that should be forgotten: lower is better, down to what gold scores.",
+    "Retain": "A fixed sample of the rows that should stay: higher is better.",
+    "95 %": "The interval in which the accuracy of all rows lies with 95 % confidence (Wilson), given how many were asked.",
+    "ROUGE-L": "Share of the right answer's words that the generated answer repeats in the same order (recall).",
+    "Probability": "How likely the model finds the right answer, per token: the mean of exp(-loss).",
+    "Clip share": "Share of weights whose step was cut to the largest size; near 100 % Sophia is sign momentum.",
+    "Grad norm": "Length of the last step's gradient before it is clipped.",
+    "Seconds": "Time spent on this lane's optimizer steps.",
+    "FO": "First order: AdamW, which sees the gradient alone.",
+    "SO": "Second order: Sophia, which divides by an estimate of the curvature.",
+    "Sign": "Sign momentum: Sophia without curvature, as a control.",
+    "Gold": "The same model trained from scratch without the forget set: what perfect forgetting would look like.",
+    "Original": "The model before it forgets.",
+}
+
+# Ask
+QUESTION = "Question"
+QUESTION_PLACEHOLDER = "Type a question, or pick one below"
+SOURCE = "Pick from"
+PICK = "Question list"
+ASK = "Ask"
+EXAMPLES = "Try one"
+TEMPERATURE = "Temperature"
+TEMPERATURE_HELP = "0 always takes the likeliest word; higher draws at random."
+SAMPLES = "Samples"
+SAMPLES_HELP = "Answers per model; more than one needs a temperature above 0."
+ASK_ADVANCED = "Advanced"
+SOURCES = {
+    "forget": "Forget set",
+    "retain": "Retain set",
+    "real_authors": "Real authors",
+    "world_facts": "World facts",
+}
+TRUTH = "True answer"
+NO_TRUTH = "No known answer: this question is in none of the sets."
+BOARD_EMPTY = "Ask something, and the answers stream in here."
+NO_LANE_YET = "Press Run first."
+LANE_TRAINING = "Its weights are saved when the race ends."
+NO_GOLD = "No gold model for this forget set. Train one under Setup."
+WAITING = "…"
+LEGEND_MARKS = "Marks:"
+MARK_TRUTH = "repeats the true answer"
+MARK_CHANGED = "differs from the original"
+SAME_AS_ORIGINAL = "same as the original"
+QUESTION_LIMIT = 500
+
+# Errors
+BUG = "Something went wrong (id {id}). The details are in the server's log; try again."
+
+
+def percent(share: float) -> str:
+    """``0.934`` as ``93 %``."""
+    return f"{share * 100:.0f} %"
+
+
+def with_interval(acc: float, low: float, high: float) -> str:
+    """An accuracy and its interval."""
+    return f"{acc * 100:.0f} % [{low * 100:.0f}–{high * 100:.0f}]"
+
+
+def duration(seconds: float) -> str:
+    """``75`` as ``1 min 15 s``."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def alt_moved(label: str, first: float, last: float, epoch: int) -> str:
+    """How far a lane has come."""
+    return f"{label} from {percent(first)} to {percent(last)} after epoch {epoch}"
+
+
+def now_training(label: str, epoch: int, epochs: int, step: int, steps: int) -> str:
+    """What is happening now: a step."""
+    return f"{label}, epoch {epoch} of {epochs}, step {step} of {steps}"
+
+
+def now_doing(label: str, what: str, done: int, total: int) -> str:
+    """What is happening now: anything else that counts."""
+    head = f"{label}, {what}" if label else what[:1].upper() + what[1:]
+    return f"{head}, {done} of {total}" if total > 1 else head
+
+
+def queue_place(ahead: int) -> str:
+    """How many jobs go first."""
+    return "Next in the queue" if ahead <= 0 else f"{ahead} ahead of you"
+
+
+def time_line(elapsed: float | None, left: float | None) -> str:
+    """Elapsed and left, as far as they are known."""
+    parts = [] if elapsed is None else [f"{duration(elapsed)} so far"]
+    if left is not None:
+        parts.append(f"about {duration(left)} left")
+    return " · ".join(parts)
+
+
+def question_length(length: int) -> str:
+    """Why a question is not asked."""
+    if length == 0:
+        return "The question is empty. Type one, or pick one from a list."
+    return f"The question has {length:,} characters, at most {QUESTION_LIMIT} are allowed. Shorten it."
+
+
+def local_on_shared(what: str, name: str) -> str:
+    """Why a folder is refused."""
+    return (
+        f"“{name[:80]}” looks like a local folder, and a shared host reads none as a {what}. "
+        "Choose a listed one or a hub id, or run SOUL on your own machine."
+    )
+
+
+def too_much_for_shared(name: str, value: int, limit: int) -> str:
+    """A bound of the shared host."""
+    return f"{name} is {value}, but this shared host allows at most {limit}. Lower it, or run SOUL on your own machine."
+
+
+def measured(matcher: str, eval_rows: dict[str, int]) -> str:
+    """How the curves' accuracy is measured, in plain sentences."""
+    rows = ", ".join(f"{count} of {SOURCES.get(name, name).lower()}" for name, count in eval_rows.items())
+    return (
+        "A question counts as answered when the model's own greedy answer is nearer to the right answer than to every "
+        f"wrong one; a tie is wrong. Nearness: {matcher}. For real authors and world facts the answer must contain the "
+        f"right one. Asked after every epoch, the same rows each time: {rows}. Shades are 95 % Wilson intervals."
+    )

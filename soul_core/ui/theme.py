@@ -1,0 +1,131 @@
+"""The look of the page: Gradio's theme, our style sheet, our script, Plotly's script. It knows no panel."""
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+
+from soul_core.ui import text
+
+STATIC = Path(__file__).parent / "static"
+ASSETS_URL = "soul-assets"
+PLOTLY_URL = "soul-plotly"
+SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Ubuntu", "Noto Sans", "DejaVu Sans", "sans-serif")
+MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
+
+
+def theme() -> gr.themes.Base:
+    """Ink on paper, no web fonts; the colours themselves are variables of ``page.css``."""
+    ink = {"": "var(--soul-ink)", "_dark": "var(--soul-ink)"}
+    base = gr.themes.Base(
+        primary_hue="stone",
+        secondary_hue="stone",
+        neutral_hue="stone",
+        radius_size=gr.themes.sizes.radius_md,
+        text_size=gr.themes.sizes.text_md,
+        font=SANS,
+        font_mono=MONO,
+    )
+    both: dict[str, str] = {
+        "body_background_fill": "var(--soul-paper)",
+        "background_fill_primary": "var(--soul-card)",
+        "background_fill_secondary": "var(--soul-paper)",
+        "body_text_color": "var(--soul-ink)",
+        "body_text_color_subdued": "var(--soul-muted)",
+        "border_color_primary": "var(--soul-rule)",
+        "block_background_fill": "transparent",
+        "block_border_color": "var(--soul-rule)",
+        "block_label_text_color": "var(--soul-ink)",
+        "block_title_text_color": "var(--soul-ink)",
+        "block_info_text_color": "var(--soul-muted)",
+        "input_background_fill": "var(--soul-field)",
+        "input_background_fill_focus": "var(--soul-field)",
+        "input_border_color": "var(--soul-rule-strong)",
+        "input_border_color_focus": "var(--soul-ink)",
+        "input_placeholder_color": "var(--soul-muted)",
+        "button_primary_background_fill": "var(--soul-ink)",
+        "button_primary_background_fill_hover": "var(--soul-ink-soft)",
+        "button_primary_text_color": "var(--soul-paper)",
+        "button_secondary_background_fill": "var(--soul-card)",
+        "button_secondary_background_fill_hover": "var(--soul-hover)",
+        "button_secondary_border_color": "var(--soul-rule-strong)",
+        "button_secondary_text_color": "var(--soul-ink)",
+        "color_accent": "var(--soul-ink)",
+        "color_accent_soft": "var(--soul-hover)",
+        "link_text_color": "var(--soul-ink)",
+        "checkbox_background_color": "var(--soul-field)",
+        "checkbox_background_color_selected": "var(--soul-ink)",
+        "checkbox_border_color": "var(--soul-rule-strong)",
+        "checkbox_border_color_selected": "var(--soul-ink)",
+        "checkbox_label_background_fill": "var(--soul-card)",
+        "checkbox_label_background_fill_hover": "var(--soul-hover)",
+        "checkbox_label_background_fill_selected": "var(--soul-hover)",
+        "checkbox_label_border_color": "var(--soul-rule-strong)",
+        "checkbox_label_text_color": "var(--soul-ink)",
+        "panel_background_fill": "transparent",
+    }
+    values = {f"{name}{mode}": value for name, value in both.items() for mode in ink}
+    return base.set(
+        **values,
+        block_border_width="0px",
+        block_shadow="none",
+        block_label_border_width="0px",
+        block_padding="0px",
+        block_title_text_weight="600",
+        block_title_text_size="*text_sm",
+        block_info_text_size="*text_xs",
+        button_large_text_weight="600",
+        button_primary_shadow="none",
+        button_secondary_shadow="none",
+        input_shadow="none",
+        input_shadow_focus="none",
+        layout_gap="14px",
+        form_gap_width="0px",
+    )
+
+
+def head() -> str:
+    """The script of the page and the words it needs, for the document's head."""
+    words = {
+        "keys": {element: {"key": key, "tip": tip} for element, (key, tip) in text.KEYS.items()},
+        "dark": text.SHOW_DARK,
+        "light": text.SHOW_LIGHT,
+    }
+    payload = json.dumps(words).replace("<", "\\u003c")
+    return f'<script>window.SOUL_WORDS = {payload};</script><script defer src="{ASSETS_URL}/page.js"></script>'
+
+
+def plotly_script() -> str:
+    """The tag that loads Plotly from this server."""
+    return f'<script src="{PLOTLY_URL}/plotly.min.js"></script>'
+
+
+def static_routes() -> list[Mount]:
+    """Routes of our own files and of the Plotly script that ships in its wheel; nothing comes from elsewhere."""
+    spec = find_spec("plotly")
+    if spec is None or not spec.submodule_search_locations:
+        raise RuntimeError("plotly is not installed")
+    plotly = Path(spec.submodule_search_locations[0]) / "package_data"
+    return [
+        Mount(f"/{ASSETS_URL}", StaticFiles(directory=STATIC)),
+        Mount(f"/{PLOTLY_URL}", StaticFiles(directory=plotly)),
+    ]
+
+
+def launch_arguments() -> dict[str, Any]:
+    """What ``Blocks.launch`` needs for the look."""
+    return {
+        "theme": theme(),
+        "css_paths": [STATIC / "page.css"],
+        "head": head(),
+        "app_kwargs": {"routes": static_routes()},
+        "footer_links": ["api"],
+        "run_history": False,
+        "ssr_mode": False,
+        "show_error": True,
+        "quiet": True,
+    }
