@@ -179,6 +179,13 @@ class RaceConfig(Settings):
         description="At most this many rows of each set are asked after each epoch, drawn with a fixed seed; "
         "0 means all.",
     )
+    eval_every: int = Field(
+        default=1,
+        ge=1,
+        le=100,
+        title="Evaluate every",
+        description="Epochs between two evaluations; the last epoch is always evaluated.",
+    )
     max_new_tokens: int = Field(
         default=48, ge=1, le=512, title="Answer length", description="Longest generated answer, in tokens."
     )
@@ -195,6 +202,26 @@ class RaceConfig(Settings):
         names = [lane.name for lane in self.lanes]
         if len(set(names)) != len(names):
             raise ConfigError(f"Two lanes have the same name ({', '.join(names)}). Give each its own.")
+
+
+class AskConfig(Settings):
+    """One question to models and how they answer it."""
+
+    question: str = Field(
+        min_length=1, max_length=2000, title="Question", description="What every model is asked, word for word."
+    )
+    max_new_tokens: int = Field(
+        default=64, ge=1, le=512, title="Answer length", description="Longest answer, in tokens."
+    )
+    temperature: float = Field(
+        default=0.0,
+        ge=0,
+        le=5,
+        title="Temperature",
+        description="0 gives each model's likeliest answer; above it, answers are drawn at random.",
+    )
+    samples: int = Field(default=1, ge=1, le=20, title="Samples", description="Answers drawn from each model.")
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, title="Seed", description="Decides the random draws.")
 
 
 def _sentence(settings: type[BaseModel], error: ValidationError) -> str:

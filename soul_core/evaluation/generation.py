@@ -59,7 +59,7 @@ def generate(
     prompts: Sequence[Sequence[int]],
     *,
     max_new_tokens: int,
-    batch_size: int = 128,
+    batch_size: int = 96,
     autocast_dtype: torch.dtype | None = None,
     temperature: float = 0.0,
     top_p: float = 1.0,
@@ -115,7 +115,7 @@ def greedy_answers(
     prompts: Sequence[Sequence[int]],
     *,
     max_new_tokens: int,
-    batch_size: int = 128,
+    batch_size: int = 96,
     autocast_dtype: torch.dtype | None = None,
 ) -> Generator[Count, None, list[str]]:
     """The likeliest continuation of every prompt as text; yields after each decode step."""

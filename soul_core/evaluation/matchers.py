@@ -6,8 +6,6 @@ Shape suffix: K = candidate answers, the right one first.
 import importlib
 import importlib.util
 import math
-import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,13 +16,13 @@ import numpy.typing as npt
 
 from soul_core.data.schema import QARow
 from soul_core.errors import ConfigError
+from soul_core.evaluation.words import contains, words_of
 
 Floats = npt.NDArray[np.float64]
 Similarities = Callable[[Sequence[str], Sequence[tuple[str, ...]]], list[Floats]]
 
 EMBEDDING_MODEL = "sentence-transformers/paraphrase-MiniLM-L6-v2"
 _SHORTEST, _LONGEST = 2, 4
-_WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,18 +54,6 @@ class Matcher:
         ]
 
 
-def words_of(text: str) -> list[str]:
-    """Letters and digits only, lower case, without accents: ``"Bogotá's"`` is ``["bogota", "s"]``."""
-    plain = unicodedata.normalize("NFKD", text)
-    return _WORD.findall("".join(c for c in plain if not unicodedata.combining(c)).casefold())
-
-
-def contains(answer: str, truth: str) -> bool:
-    """Whether the truth's words stand in the answer, in a row; an empty truth is in no answer."""
-    wanted = " ".join(words_of(truth))
-    return bool(wanted) and f" {wanted} " in f" {' '.join(words_of(answer))} "
-
-
 def candidates_of(row: QARow) -> tuple[str, ...]:
     """The right answer and the wrong ones in the same wording; the right one alone where the task has no wrong."""
     return (row.paraphrased_answer or row.answer, *row.perturbed_answers)
@@ -94,7 +80,7 @@ def right_answers(
 
 def ngrams(text: str) -> frozenset[str]:
     """Character n-grams of 2 to 4 within words, each word padded by a space on both sides."""
-    found = set()
+    found: set[str] = set()
     for word in words_of(text):
         padded = f" {word} "
         for size in range(_SHORTEST, _LONGEST + 1):
@@ -165,8 +151,7 @@ def _embedder_is_here() -> bool:
 
 @lru_cache(maxsize=50_000)
 def _embedding(text: str) -> Floats:
-    vector = np.asarray(_embedder().encode(text, normalize_embeddings=True), dtype=np.float64)
-    return vector
+    return np.asarray(_embedder().encode(text, normalize_embeddings=True), dtype=np.float64)
 
 
 def embedding_similarities(answers: Sequence[str], candidates: Sequence[tuple[str, ...]]) -> list[Floats]:
@@ -182,9 +167,10 @@ MATCHERS: dict[str, Matcher] = {
         name="lexical",
         label="Letters (character n-gram TF-IDF)",
         sentence="An answer is correct when it shares more of the letter sequences that tell the row's candidate "
-        "answers apart with the right candidate than with any wrong one.",
+        "answers apart with the right candidate than with any wrong one, and is at least half like it.",
         similarities=lexical_similarities,
-        least=0.4,
+        # In the built-in world right answers reach 0.8 and more; refusals and random words stay below this (measured).
+        least=0.5,
         available=lambda: True,
     ),
     "sentence-embeddings": Matcher(

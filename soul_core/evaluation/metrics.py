@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from rouge_score import rouge_scorer, tokenizers
+from rouge_score import rouge_scorer, tokenizers  # type: ignore[import-untyped]  # it ships no types
 
 Floats = npt.NDArray[np.float64]
 # 97.5 % quantile of the normal distribution: two-sided 95 %.

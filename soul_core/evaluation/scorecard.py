@@ -3,7 +3,7 @@
 import random
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -11,13 +11,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from soul_core.data.prompts import PromptTemplate, encode_example
 from soul_core.data.schema import QARow
 from soul_core.errors import DatasetError
-from soul_core.evaluation.generation import greedy_answers
+from soul_core.evaluation.generation import Count, greedy_answers
 from soul_core.evaluation.matchers import pick_matcher, right_answers
 from soul_core.evaluation.metrics import acc, probability, rouge_l_recall
 from soul_core.evaluation.scoring import answer_nll
 from soul_core.events import Progress, SetScores
 
 Asked = Literal["question", "heldback"]
+Result = TypeVar("Result")
 # Sets whose answers are bare values: correct means containing the value.
 BY_CONTAINMENT = frozenset({"real_authors", "world_facts"})
 
@@ -50,7 +51,7 @@ def evaluate(
     sets: Mapping[str, Sequence[QARow]],
     *,
     max_new_tokens: int,
-    batch_size: int = 128,
+    batch_size: int = 96,
     autocast_dtype: torch.dtype | None = None,
     matcher: str = "lexical",
     lane: str = "",
@@ -79,7 +80,7 @@ def examine(
     sets: Mapping[str, Sequence[QARow]],
     *,
     max_new_tokens: int,
-    batch_size: int = 128,
+    batch_size: int = 96,
     autocast_dtype: torch.dtype | None = None,
     matcher: str = "lexical",
     lane: str = "",
@@ -113,30 +114,21 @@ def examine(
     examples = [encode_example(tokenizer, template, question, row.answer) for _, row, question in questions]
     prompts = [example.input_ids[: example.prompt_length] for example in examples]
 
-    steps = greedy_answers(
-        model,
-        tokenizer,
-        prompts,
-        max_new_tokens=max_new_tokens,
-        batch_size=batch_size,
-        autocast_dtype=autocast_dtype,
+    answers = yield from _reported(
+        greedy_answers(
+            model,
+            tokenizer,
+            prompts,
+            max_new_tokens=max_new_tokens,
+            batch_size=batch_size,
+            autocast_dtype=autocast_dtype,
+        ),
+        "Asking questions",
+        lane,
     )
-    while True:
-        try:
-            count = next(steps)
-        except StopIteration as stop:
-            answers: list[str] = stop.value
-            break
-        yield Progress(what="Asking questions", lane=lane, done=count.done, total=count.total)
-    scoring = answer_nll(model, examples, batch_size=batch_size, autocast_dtype=autocast_dtype)
-    while True:
-        try:
-            count = next(scoring)
-        except StopIteration as stop:
-            nll_N, tokens_N = stop.value
-            break
-        yield Progress(what="Scoring answers", lane=lane, done=count.done, total=count.total)
-
+    nll_N, tokens_N = yield from _reported(
+        answer_nll(model, examples, batch_size=batch_size, autocast_dtype=autocast_dtype), "Scoring answers", lane
+    )
     likely_N = probability(nll_N, tokens_N)
     rouge_N = rouge_l_recall(answers, [row.answer for _, row, _ in questions])
     scores, answered = {}, []
@@ -172,6 +164,17 @@ def examine(
     return Examination(scores=scores, answered=tuple(answered))
 
 
+def _reported(counts: Generator[Count, None, Result], what: str, lane: str) -> Generator[Progress, None, Result]:
+    """Pass a generator's counts on as Progress, and its result through."""
+    while True:
+        try:
+            count = next(counts)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
+        yield Progress(what=what, lane=lane, done=count.done, total=count.total)
+
+
 def questions_of(row: QARow, asked: Asked) -> tuple[str, ...]:
     """What a row is asked: its question, or all its held-back phrasings (the question where it has none)."""
     if asked == "question":
@@ -180,7 +183,7 @@ def questions_of(row: QARow, asked: Asked) -> tuple[str, ...]:
 
 
 def choose_rows(rows: Sequence[QARow], limit: int, seed: int = 0) -> tuple[QARow, ...]:
-    """At most ``limit`` rows (0: all), in their order, spread as evenly over subjects as they go; fixed by the seed."""
+    """At most ``limit`` rows (0: all) in their order, spread evenly over subjects; the same for the same seed."""
     if limit < 0:
         raise ValueError(f"limit {limit}")
     if not limit or limit >= len(rows):

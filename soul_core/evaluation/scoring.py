@@ -23,7 +23,7 @@ def answer_nll(
     model: PreTrainedModel,
     examples: Sequence[Example],
     *,
-    batch_size: int = 128,
+    batch_size: int = 96,
     autocast_dtype: torch.dtype | None = None,
 ) -> Generator[Count, None, tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]]:
     """Score every example's answer, end of sequence included; yields after each batch.

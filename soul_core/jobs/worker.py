@@ -4,7 +4,8 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from soul_core.errors import JobError, SoulError
@@ -26,15 +27,17 @@ class Job:
         make: Starts the work; called on the worker's thread.
         after_stop: Called when the iterator was closed early; returns the last event as it stands on disk.
         after_bug: Told the last event where a bug ended the job.
+        expected_seconds: How long the job takes, as far as the caller knows.
     """
 
     id: str
     kind: str
     label: str
     owner: str
-    make: Callable[[], Iterator[Event]]
+    make: Callable[[], Generator[Event, None, None]]
     after_stop: Callable[[], RaceEnded | None] | None = None
     after_bug: Callable[[RaceEnded], None] | None = None
+    expected_seconds: float | None = None
     state: State = "queued"
     events: list[Event] = field(default_factory=list)
     progress: Progress | None = None
@@ -186,16 +189,14 @@ class Worker:
 
     def _run(self, job: Job) -> None:
         try:
-            iterator = job.make()
-            for event in iterator:
-                self._take(job, event)
-                if not self._may_go_on(job):
-                    if hasattr(iterator, "close"):
-                        iterator.close()
-                    break
-            else:
-                self._end(job, None)
-                return
+            with closing(job.make()) as events:
+                for event in events:
+                    self._take(job, event)
+                    if not self._may_go_on(job):
+                        break
+                else:
+                    self._end(job, None)
+                    return
         except SoulError as error:
             self._end(job, RaceEnded(status="failed", message=str(error)))
             return
@@ -285,7 +286,7 @@ class Worker:
             queue_position=position,
             behind_paused=position > 0 and self._running is not None and self._running.state == "paused",
             seconds_to_start=_sum_of_known(ahead) if position else None,
-            seconds_left=job.outlook.seconds_left(),
+            seconds_left=_seconds_left(job),
             fraction=job.outlook.fraction(),
             progress=job.progress,
             error=job.error,
@@ -299,18 +300,23 @@ class Worker:
             del self._jobs[job_id]
 
 
+def _seconds_left(job: Job) -> float | None:
+    left = job.outlook.seconds_left()
+    return job.expected_seconds if left is None and job.state not in ENDED else left
+
+
 def _sum_of_known(jobs: list[Job | None]) -> float | None:
     """Work left in the jobs ahead; None as soon as one of them cannot say."""
     total = 0.0
     for job in jobs:
         if job is None:
             continue
-        left = job.outlook.seconds_left()
+        left = _seconds_left(job)
         if left is None:
             return None
         total += left
     return total
 
 
-def _no_more() -> Iterator[Event]:
+def _no_more() -> Generator[Event, None, None]:
     raise JobError("This job has ended.")

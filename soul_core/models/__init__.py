@@ -1,0 +1,1 @@
+"""Models as weights: finding, loading, copying, saving and holding them. It knows no loss and no race."""

@@ -10,8 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-IGNORED = -100
-"""Label of a position that is not part of an answer (prompt or padding)."""
+from soul_core.data.batches import IGNORED
 
 
 @dataclass(frozen=True, slots=True)

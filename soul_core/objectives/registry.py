@@ -73,7 +73,7 @@ OBJECTIVES: dict[str, Objective] = {
         Objective(
             name="npo",
             label="NPO",
-            sentence="Push each forget answer below where the original model had it, and stop pushing once it is there.",
+            sentence="Push each forget answer below where the original model had it, and stop once it is there.",
             formula=r"\mathcal{L} = -\frac{2}{\beta}\,\mathbb{E}_f\!\left[\log\sigma\!\left(\beta"
             r"\log\frac{\pi_\text{ref}(y_f \mid x_f)}{\pi_\theta(y_f \mid x_f)}\right)\right]"
             r" + \gamma\,\frac{1}{|y_r|}\sum_t \ell_t(y_r)",

@@ -1,12 +1,12 @@
 """AdamW that also says how far it went. It knows no model and no loss; the update rule is torch's."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from soul_core.optim.blocks import blocks
+from soul_core.optim.blocks import Scratch, blocks
 
 FUSED_ON = frozenset({"cpu", "cuda"})
 """Devices where torch's fused AdamW is used."""
@@ -25,24 +25,23 @@ class AdamW(torch.optim.AdamW):
 
     def __init__(
         self,
-        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        groups: Sequence[dict[str, Any]],
         *,
         lr: float,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        given = list(params)
-        tensors = [p for x in given for p in (x["params"] if isinstance(x, dict) else [x])]
-        fused = bool(tensors) and all(p.device.type in FUSED_ON and p.is_floating_point() for p in tensors)
-        super().__init__(given, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=fused or None)
+        fused = all(p.device.type in FUSED_ON for group in groups for p in group["params"])
+        super().__init__(groups, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=fused or None)
         self.update_norm = torch.tensor(0.0)
+        self._scratch = Scratch()
         self.clip_share: Tensor | None = None
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:  # type: ignore[override]
         """Take one step for every parameter that has a gradient."""
-        loss = super().step(closure)
+        loss: Tensor | None = super().step(closure)
         norms = []
         for group in self.param_groups:
             params = [p for p in group["params"] if p.grad is not None]
@@ -50,22 +49,19 @@ class AdamW(torch.optim.AdamW):
                 continue
             states = [self.state[p] for p in params]
             beta1, beta2 = group["betas"]
-            # Parameters may have had a gradient in different numbers of steps; here all have had the same.
+            # Every parameter with a gradient now has had one in each step: one count serves them all.
             taken = states[0]["step"]
             root = (1 - beta2**taken).sqrt()
-            scale = group["lr"] / (1 - beta1**taken)
+            scale = group["lr"] * root / (1 - beta1**taken)
             decayed = group["lr"] * group["weight_decay"]
-            for m, v, p in blocks([[s["exp_avg"] for s in states], [s["exp_avg_sq"] for s in states], params]):
-                # p_old - p_new = (u + d p_new) / (1 - d) with u the Adam step and d = lr * wd, from
-                # p_new = (1 - d) p_old - u.
-                moves = torch._foreach_sqrt(v)
-                torch._foreach_div_(moves, root)
-                torch._foreach_add_(moves, group["eps"])
-                moves = torch._foreach_div(m, moves)
-                torch._foreach_mul_(moves, scale)
+            for m, v, p in blocks([s["exp_avg"] for s in states], [s["exp_avg_sq"] for s in states], params):
+                # The Adam step is lr (m / bias1) / (sqrt(v) / root + eps) = scale * m / (sqrt(v) + eps * root), and
+                # p_new = (1 - decayed) p_old - step gives p_old - p_new = (step + decayed * p_new) / (1 - decayed).
+                root_N = self._scratch.gather(0, v).sqrt_().add_(group["eps"] * root)
+                move_N = self._scratch.gather(1, m).div_(root_N)
                 if decayed:
-                    torch._foreach_add_(moves, p, alpha=decayed)
-                norms.extend(torch._foreach_div(torch._foreach_norm(moves), 1 - decayed))
+                    move_N.add_(self._scratch.gather(0, p).mul_(decayed / scale))
+                norms.append(torch.linalg.vector_norm(move_N) * scale / (1 - decayed))
         if norms:
             self.update_norm = torch.linalg.vector_norm(torch.stack(norms))
         return loss

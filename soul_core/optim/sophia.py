@@ -8,42 +8,24 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim import Optimizer
 
-from soul_core.optim.blocks import blocks
+from soul_core.optim.blocks import Scratch, blocks, split_like
 
 EPS = 1e-15
 """Smallest curvature divided by. Only there so that 0 / 0 is no step; fp16 weights would need a larger one."""
 
 
-def sophia_step_(
-    params: Sequence[Tensor],
-    momenta: Sequence[Tensor],
-    curvatures: Sequence[Tensor],
-    *,
-    lr: float,
-    rho: float,
-    weight_decay: float,
-    eps: float = EPS,
-) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
-    """In place, per coordinate: ``p <- (1 - lr*wd) p - lr * clip(m / max(rho*h, eps), -1, 1)``.
+def sophia_direction_(m_N: Tensor, h_N: Tensor, *, rho: float, eps: float = EPS) -> Tensor:
+    """``clip(m / max(rho*h, eps), -1, 1)``, written over ``m_N``; ``h_N`` is used up."""
+    h_N.mul_(rho).clamp_min_(eps)
+    return torch.clamp_(m_N.div_(h_N), -1.0, 1.0)
 
-    Returns:
-        For each tensor the square root of how many coordinates are clipped, ``|m| >= max(rho*h, eps)``, and the norm
-        of ``(p - p_new) / lr``.
-    """
-    scales = torch._foreach_mul(curvatures, rho)
-    torch._foreach_clamp_min_(scales, eps)
-    steps = torch._foreach_div(momenta, scales)
-    torch._foreach_clamp_min_(steps, -1.0)
-    torch._foreach_clamp_max_(steps, 1.0)
-    # Shrunk at the last number below 1 only the clipped ratios remain, each -1 or 1, so their norm counts them;
-    # comparing and counting booleans takes longer than all the rest of the step.
-    below_one = 1.0 - torch.finfo(steps[0].dtype).eps / 2
-    clipped = torch._foreach_norm([F.hardshrink(step, below_one) for step in steps])
-    if weight_decay:
-        torch._foreach_add_(steps, params, alpha=weight_decay)
-    norms = torch._foreach_norm(steps)
-    torch._foreach_add_(params, steps, alpha=-lr)
-    return clipped, norms
+
+def clipped_norm(direction_N: Tensor) -> Tensor:
+    """Square root of how many coordinates of a clipped direction are at -1 or 1."""
+    # Shrunk at the last number below 1, only those remain, and their norm counts them. Comparing and counting
+    # booleans takes longer on the CPU than all the rest of a step.
+    below_one = 1.0 - torch.finfo(direction_N.dtype).eps / 2
+    return torch.linalg.vector_norm(F.hardshrink(direction_N, below_one))
 
 
 class Sophia(Optimizer):
@@ -88,6 +70,7 @@ class Sophia(Optimizer):
         super().__init__(params, {"lr": lr, "betas": betas, "rho": rho, "weight_decay": weight_decay})
         self.clip_share = torch.tensor(0.0)
         self.update_norm = torch.tensor(0.0)
+        self._scratch = Scratch()
 
     def parameters(self) -> list[Tensor]:
         """All parameters, in the order in which ``update_curvature`` takes its estimates."""
@@ -102,7 +85,7 @@ class Sophia(Optimizer):
         for group in self.param_groups:
             params = group["params"]
             curvatures = [self._state_of(p)["h"] for p in params]
-            for h, estimate in blocks([curvatures, estimates[start : start + len(params)]]):
+            for h, estimate in blocks(curvatures, estimates[start : start + len(params)]):
                 torch._foreach_lerp_(h, estimate, 1 - group["betas"][1])
             start += len(params)
 
@@ -113,20 +96,25 @@ class Sophia(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        clipped: list[Tensor] = []
-        norms: list[Tensor] = []
-        coordinates = 0
+        clipped, norms, coordinates = [], [], 0
         for group in self.param_groups:
+            lr, weight_decay = group["lr"], group["weight_decay"]
             params = [p for p in group["params"] if p.grad is not None]
             states = [self._state_of(p) for p in params]
-            columns = [params, [s["m"] for s in states], [s["h"] for s in states], [p.grad for p in params]]
-            for p, m, h, g in blocks(columns):
+            for p, m, h, g in blocks(
+                params, [s["m"] for s in states], [s["h"] for s in states], [p.grad for p in params]
+            ):
                 torch._foreach_lerp_(m, g, 1 - group["betas"][0])
-                block_clipped, block_norms = sophia_step_(
-                    p, m, h, lr=group["lr"], rho=group["rho"], weight_decay=group["weight_decay"]
+                direction_N = sophia_direction_(
+                    self._scratch.gather(0, m), self._scratch.gather(1, h), rho=group["rho"]
                 )
-                clipped.extend(block_clipped)
-                norms.extend(torch._foreach_mul(block_norms, group["lr"]))
+                clipped.append(clipped_norm(direction_N))
+                # (1 - lr*wd) p - lr*u = p - lr (u + wd*p), whose bracket is also what the step's norm is made of.
+                moves = split_like(direction_N, p)
+                if weight_decay:
+                    torch._foreach_add_(moves, p, alpha=weight_decay)
+                norms.append(torch.linalg.vector_norm(direction_N) * lr)
+                torch._foreach_add_(p, moves, alpha=-lr)
             coordinates += sum(p.numel() for p in params)
         if coordinates:
             self.clip_share = torch.stack(clipped).square().sum() / coordinates

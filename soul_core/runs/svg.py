@@ -52,7 +52,7 @@ def legend_html(summary: RaceSummary) -> str:
         drawn = (
             f'<svg viewBox="0 0 44 12" width="44" height="12" aria-hidden="true">'
             f'<line x1="1" y1="6" x2="43" y2="6" stroke="{style.colour}" stroke-width="2.5" '
-            f'stroke-dasharray="{style.dash}"/>{_marker(22, 6, style.marker, style.colour)}</svg>'
+            f'stroke-dasharray="{style.dash}"/>{marker_svg(22, 6, style.marker, style.colour)}</svg>'
         )
         entries.append(f"<span>{drawn} {escape(summary.label(lane))}</span>")
     return f'<p class="legend">{"".join(entries)}</p>'
@@ -98,11 +98,13 @@ def _curve(points: Sequence[Point], style: LaneStyle, last: int, *, flat: bool) 
         f'<polyline points="{line}" fill="none" stroke="{style.colour}" stroke-width="2.5" '
         f'stroke-linejoin="round" stroke-dasharray="{style.dash}"/>'
     )
-    dots = "" if flat else "".join(_marker(_x(p[0], last), _y(p[1]), style.marker, style.colour) for p in points)
+    dots = "" if flat else "".join(marker_svg(_x(p[0], last), _y(p[1]), style.marker, style.colour) for p in points)
     return band + path + dots
 
 
-def _marker(x: float, y: float, marker: Marker, colour: str) -> str:
+def marker_svg(x: float, y: float, marker: Marker, colour: str) -> str:
+    """One marker around a point, about ten units wide."""
+
     def polygon(*corners: tuple[float, float]) -> str:
         points = " ".join(f"{x + dx:.1f},{y + dy:.1f}" for dx, dy in corners)
         return f'<polygon points="{points}" fill="{colour}"/>'

@@ -17,8 +17,9 @@ def bounds_of(settings: type[Settings], name: str) -> str:
             value = getattr(rule, key, None)
             if value is not None:
                 limits[key] = value
-    low = f"above {limits['gt']:,g}" if "gt" in limits else f"{limits['ge']:,g}" if "ge" in limits else ""
-    high = f"below {limits['lt']:,g}" if "lt" in limits else f"{limits['le']:,g}" if "le" in limits else ""
+    words = {key: f"{value:,}" if isinstance(value, int) else f"{value:,g}" for key, value in limits.items()}
+    low = f"above {words['gt']}" if "gt" in words else words.get("ge", "")
+    high = f"below {words['lt']}" if "lt" in words else words.get("le", "")
     if low and high:
         return f"{low} to {high}" if "lt" not in limits else f"{low} and {high}"
     return low or (f"up to {high}" if high else "")

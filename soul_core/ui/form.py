@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from soul_core.config import LaneConfig, ObjectiveConfig, RaceConfig
+from soul_core.config import LaneConfig, ObjectiveConfig, OptimizerConfig, RaceConfig
 from soul_core.data.tasks import TASKS
 from soul_core.errors import ConfigError
 from soul_core.objectives.registry import OBJECTIVES
@@ -11,26 +11,11 @@ from soul_core.session.presets import lanes_for
 from soul_core.ui import text
 
 BY_NAME = "authors"
-SHARED_FIELDS = (
-    "batch_size",
-    "accumulation",
-    "warmup",
-    "schedule",
-    "max_grad_norm",
-    "precision",
-    "eval_rows",
-    "max_new_tokens",
-)
+OWN_FIELDS = ("model", "task", "preset", "lanes", "epochs", "seed")
+SHARED_FIELDS = tuple(name for name in RaceConfig.model_fields if name not in OWN_FIELDS)
 FO_FIELDS = ("lr", "beta1", "beta2", "weight_decay")
-SO_FIELDS = (
-    *FO_FIELDS,
-    "curvature",
-    "rho",
-    "curvature_every",
-    "curvature_rows",
-    "batch_factor",
-)
-OBJECTIVE_FIELDS = ("gamma", "beta")
+SO_FIELDS = tuple(name for name in OptimizerConfig.model_fields if name != "name")
+OBJECTIVE_FIELDS = tuple(name for name in ObjectiveConfig.model_fields if name != "name")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +119,25 @@ def split_choices(task: str) -> list[tuple[str, str]]:
     labels = text.SPLIT_LABELS_TOFU if task == "tofu" else text.SPLIT_LABELS
     choices = [(labels.get(split, split), split) for split in source.splits]
     return [*choices, (text.BY_NAME, BY_NAME)] if source.pickable else choices
+
+
+def values_of(config: RaceConfig) -> tuple[Any, ...]:
+    """The form's values, in the page's order, for settings that are already there (a race watched again)."""
+    place, _, split = config.task.rpartition(":")
+    picked = split.startswith(f"{BY_NAME}=")
+    authors = split.removeprefix(f"{BY_NAME}=").split(";") if picked else []
+    lanes = {lane.name: lane for lane in config.lanes}
+    fo, so = lanes.get("fo", config.lanes[0]), lanes.get("so", config.lanes[-1])
+    plain = [config.model, place, BY_NAME if picked else split, authors, fo.objective.name, config.preset]
+    plain += [config.epochs, config.seed, "sign" in lanes]
+    groups = {
+        "shared": config,
+        "fo_objective": fo.objective,
+        "fo": fo.optimizer,
+        "so_objective": so.objective,
+        "so": so.optimizer,
+    }
+    return (*plain, *(getattr(groups[group], name) for group, names in GROUPS.items() for name in names))
 
 
 def _given(names: tuple[str, ...], values: tuple[Any, ...]) -> dict[str, Any]:

@@ -1,6 +1,10 @@
-"""Small pieces of markup; everything that comes from outside is escaped here. It knows no race and no component."""
+"""Small pieces of markup; everything that comes from outside is escaped here. It knows no race."""
 
 from html import escape
+
+from typing import Any
+
+import gradio as gr
 
 from soul_core.ui import text
 from soul_core.ui.ids import look_of
@@ -40,3 +44,8 @@ def notice(message: str, *, kind: str = "warning") -> str:
 def heading(title: str, lead: str, *, level: int = 2) -> str:
     """A section's heading with one line under it."""
     return f'<div class="soul-heading"><h{level}>{escape(title)}</h{level}><p>{escape(lead)}</p></div>'
+
+
+def block(markup: str, **place: Any) -> gr.HTML:
+    """A place for markup, without Gradio's own prose style."""
+    return gr.HTML(markup, apply_default_css=False, js_on_load=None, **place)

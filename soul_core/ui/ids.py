@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+HEADER = "soul-header"
+THEME = "soul-theme"
+COLUMNS = "soul-columns"
+MAIN = "soul-main"
 SETUP = "soul-setup"
 RACE = "soul-race"
 ASK = "soul-ask"

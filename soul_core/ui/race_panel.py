@@ -1,7 +1,8 @@
 """The Race as components: toolbar, progress, two charts, verdict, numbers. Its events only ask the desk and tail a job."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,16 +12,12 @@ from soul_core.ui import ids, text
 from soul_core.ui.chart import live_chart
 from soul_core.ui.desk import Desk
 from soul_core.ui.figures import curves
-from soul_core.ui.html import heading
-from soul_core.ui.render import (
-    Status,
-    legend_html,
-    measured_html,
-    numbers_html,
-    progress_html,
-    verdict_html,
-)
-from soul_core.ui.snapshot import Snapshot
+from soul_core.ui.form import Form
+from soul_core.ui.guard import guarded
+from soul_core.ui.html import block, heading, notice
+from soul_core.ui.render import legend_html, measured_html, numbers_html, progress_html, verdict_html
+from soul_core.ui.setup_panel import QUIET, SetupPanel, form_updates
+from soul_core.ui.snapshot import Snapshot, Status
 from soul_core.ui.track import RaceTrack
 
 LOOK_EVERY = 0.2  # seconds between two looks at a job
@@ -56,24 +53,24 @@ class RacePanel:
 def race_panel() -> RacePanel:
     """Build the panel as it is before any run; every part keeps its height when the numbers come."""
     empty = RaceTrack()
-    gr.HTML(heading(text.RACE_TITLE, text.RACE_LEAD))
+    block(heading(text.RACE_TITLE, text.RACE_LEAD))
     with gr.Row(elem_id=ids.TOOLBAR):
         run = gr.Button(text.RUN, variant="primary", elem_id=ids.RUN, min_width=60)
         pause = gr.Button(text.PAUSE, interactive=False, elem_id=ids.PAUSE, min_width=60)
         step = gr.Button(text.STEP, interactive=False, elem_id=ids.STEP, min_width=60)
         stop = gr.Button(text.STOP, interactive=False, elem_id=ids.STOP, min_width=60)
         reset = gr.Button(text.RESET, interactive=False, elem_id=ids.RESET, min_width=60)
-    progress = gr.HTML(progress_html(Status(), 0.0, "", None), elem_id=ids.PROGRESS)
-    notice = gr.HTML("", elem_id=ids.RACE_NOTICE)
-    legend = gr.HTML(legend_html(empty), elem_id=ids.LEGEND)
+    progress = block(progress_html(Status()), elem_id=ids.PROGRESS)
+    notice = block("", elem_id=ids.RACE_NOTICE)
+    legend = block(legend_html(empty), elem_id=ids.LEGEND)
     with gr.Row(elem_classes=["soul-charts"]):
         charts = []
         for name, elem_id in (("forget", ids.CHART_FORGET), ("retain", ids.CHART_RETAIN)):
             with gr.Column(min_width=280, elem_classes=["soul-card"]):
-                gr.HTML(heading(text.CHART_TITLES[name], text.CHART_WISH[name], level=3))
+                block(heading(text.CHART_TITLES[name], text.CHART_WISH[name], level=3))
                 charts.append(live_chart(curves(empty, name, run_id=""), elem_id=elem_id))
-    verdict = gr.HTML(verdict_html("", empty), elem_id=ids.VERDICT)
-    numbers = gr.HTML(numbers_html(empty), elem_id=ids.NUMBERS)
+    verdict = block(verdict_html("", empty), elem_id=ids.VERDICT)
+    numbers = block(numbers_html(empty), elem_id=ids.NUMBERS)
     with gr.Row(elem_classes=["soul-downloads"]):
         csv = gr.DownloadButton(
             text.DOWNLOAD_CSV, size="sm", interactive=False, min_width=120, elem_id=ids.DOWNLOAD_CSV
@@ -81,9 +78,9 @@ def race_panel() -> RacePanel:
         report = gr.DownloadButton(
             text.DOWNLOAD_REPORT, size="sm", interactive=False, min_width=120, elem_id=ids.DOWNLOAD_REPORT
         )
-        folder = gr.HTML("", elem_id=ids.FOLDER)
+        folder = block("", elem_id=ids.FOLDER)
     with gr.Accordion(text.MEASURED_TITLE, open=False):
-        measured = gr.HTML(measured_html(empty))
+        measured = block(measured_html(empty))
     return RacePanel(
         run=run,
         pause=pause,
@@ -110,12 +107,12 @@ def shown(panel: RacePanel, snapshot: Snapshot) -> dict[gr.components.Component,
     alive = status.alive
     paused = status.state == "paused"
     return {
-        panel.run: gr.Button(interactive=not alive),
+        panel.run: gr.Button(text.RUN, interactive=not alive),
         panel.pause: gr.Button(text.RESUME if paused else text.PAUSE, interactive=status.state in {"running", "paused"}),
-        panel.step: gr.Button(interactive=status.state in {"running", "paused"}),
-        panel.stop: gr.Button(interactive=alive),
-        panel.reset: gr.Button(interactive=not alive and status.state != "idle"),
-        panel.progress: progress_html(status, track.fraction, track.now, track.seconds_left),
+        panel.step: gr.Button(text.STEP, interactive=status.state in {"running", "paused"}),
+        panel.stop: gr.Button(text.STOP, interactive=alive),
+        panel.reset: gr.Button(text.RESET, interactive=not alive and status.state != "idle"),
+        panel.progress: progress_html(status),
         panel.notice: snapshot.notice,
         panel.legend: legend_html(track),
         panel.forget: curves(track, "forget", run_id=snapshot.job_id),
@@ -123,8 +120,8 @@ def shown(panel: RacePanel, snapshot: Snapshot) -> dict[gr.components.Component,
         panel.verdict: verdict_html(snapshot.verdict, track),
         panel.numbers: numbers_html(track),
         panel.measured: measured_html(track),
-        panel.csv: gr.DownloadButton(value=snapshot.csv, interactive=bool(snapshot.csv)),
-        panel.report: gr.DownloadButton(value=snapshot.report, interactive=bool(snapshot.report)),
+        panel.csv: gr.DownloadButton(text.DOWNLOAD_CSV, value=snapshot.csv, interactive=bool(snapshot.csv)),
+        panel.report: gr.DownloadButton(text.DOWNLOAD_REPORT, value=snapshot.report, interactive=bool(snapshot.report)),
         panel.folder: snapshot.folder_html,
     }
 
@@ -151,3 +148,59 @@ async def tail(desk: Desk, panel: RacePanel, job_id: str) -> AsyncIterator[dict[
 def _key(value: Any) -> str:
     """Something that differs when the component would look different; an update of a button is told by its settings."""
     return repr(value.constructor_args) if isinstance(value, gr.components.Component) else repr(value)
+
+
+def wire_race(panel: RacePanel, setup: SetupPanel, desk: Desk, page: gr.Blocks, browser: gr.BrowserState) -> None:
+    """Buttons ask the desk; three events tail the browser's job: a load, a Run and a trained gold."""
+    to_tail = gr.State("")
+    outputs = [*panel.outputs, browser]
+
+    async def follow(job_id: str) -> AsyncIterator[dict[Any, Any]]:
+        async for changed in tail(desk, panel, job_id):
+            yield changed
+
+    def start(state: dict[str, str], *values: Any) -> dict[Any, Any]:
+        state = {**state, "owner": state.get("owner") or uuid.uuid4().hex}
+        job_id = desk.start(Form.of(*values), owner=state["owner"], current=state.get("job", ""))
+        return {browser: {**state, "job": job_id}, to_tail: job_id, panel.notice: ""}
+
+    def refuse_tail() -> str:
+        return ""
+
+    def attach(state: dict[str, str]) -> dict[Any, Any]:
+        job_id = state.get("job", "")
+        if not job_id:
+            return {to_tail: ""}
+        config = desk.config_of(job_id)
+        if config is None:
+            return {to_tail: "", browser: {**state, "job": ""}, panel.notice: notice(text.FORGOTTEN_JOB, kind="info")}
+        return {to_tail: job_id, **dict(zip(setup.inputs, form_updates(config), strict=True))}
+
+    def on_job(action: Callable[[str], object]) -> Callable[..., Any]:
+        def act(state: dict[str, str]) -> dict[Any, Any]:
+            job_id = state.get("job", "")
+            if not job_id:
+                return {panel.notice: notice(text.NOTHING_TO_STOP, kind="info")}
+            action(job_id)
+            return {panel.notice: ""}
+
+        return guarded(act, notice=panel.notice)
+
+    def reset(state: dict[str, str]) -> dict[Any, Any]:
+        return {**shown(panel, Snapshot()), browser: {**state, "job": ""}}
+
+    started = panel.run.click(refuse_tail, None, to_tail, **QUIET).then(
+        guarded(start, notice=panel.notice), [browser, *setup.inputs], [browser, to_tail, panel.notice], **QUIET
+    )
+    following = guarded(follow, notice=panel.notice)
+    running = started.then(following, to_tail, outputs, **QUIET)
+    loaded = page.load(
+        guarded(attach, notice=panel.notice), browser, [to_tail, browser, panel.notice, *setup.inputs], **QUIET
+    ).then(following, to_tail, outputs, **QUIET)
+    for button, action in (
+        (panel.pause, desk.toggle_pause),
+        (panel.step, desk.jobs.step),
+        (panel.stop, desk.jobs.stop),
+    ):
+        button.click(on_job(action), browser, panel.notice, **QUIET)
+    panel.reset.click(guarded(reset, notice=panel.notice), browser, outputs, cancels=[running, loaded], **QUIET)

@@ -1,53 +1,31 @@
 """The race panel's markup from what is known of a race: pure functions. They know no component and no job."""
 
-from dataclasses import dataclass
 from html import escape
 
 from soul_core.events import SetScores
 from soul_core.ui import text
 from soul_core.ui.html import swatch, term
+from soul_core.ui.snapshot import Status
 from soul_core.ui.track import LaneTrack, RaceTrack
 
 COLUMNS = ("Forget", "Retain", "ROUGE-L", "Probability", "Clip share", "Grad norm", "Seconds")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """Where a job stands, as the page needs it.
-
-    Attributes:
-        state: A key of ``text.STATES``.
-        ahead: Jobs that go first, while queued.
-        elapsed: Seconds since it began to run; None if unknown.
-        message: What to say about its end, if anything.
-    """
-
-    state: str = "idle"
-    ahead: int = 0
-    elapsed: float | None = None
-    message: str = ""
-
-    @property
-    def alive(self) -> bool:
-        """Whether the job is still to end."""
-        return self.state in {"queued", "running", "paused"}
-
-
-def progress_html(status: Status, fraction: float, now: str, left: float | None) -> str:
+def progress_html(status: Status) -> str:
     """The progress bar with what is happening now; the same height in every state."""
     what = text.STATES[status.state]
     if status.state == "queued":
         what = text.queue_place(status.ahead)
     elif status.state == "running":
-        what = now or what
-    elif status.state == "paused":
-        what = f"{what} {now}".strip()
-    times = text.time_line(status.elapsed, left if status.state == "running" else None)
-    share = f"{fraction * 100:.0f}"
+        what = status.now or what
+    elif status.state == "paused" and status.now:
+        what = f"{what} {status.now}"
+    times = text.time_line(status.elapsed, status.left)
+    share = f"{status.fraction * 100:.0f}"
     announced = what if status.state != "running" else ""
     return (
         f'<div class="soul-progress" data-state="{status.state}">'
-        f'<progress max="100" value="{share}" aria-label="{escape(text.RACE_TITLE)}">{share} %</progress>'
+        f'<progress max="100" value="{share}" aria-label="{escape(text.PROGRESS)}">{share} %</progress>'
         f'<div class="soul-progress-line"><span class="soul-now">{escape(what)}</span>'
         f'<span class="soul-times">{escape(times)}</span><span class="soul-share">{share} %</span></div>'
         f'<div class="soul-hidden" role="status" aria-live="polite">{escape(announced)}</div></div>'
@@ -81,8 +59,7 @@ def verdict_html(verdict: str, track: RaceTrack) -> str:
 def numbers_html(track: RaceTrack) -> str:
     """The last numbers of every lane as a table."""
     head = "".join(f'<th scope="col">{term(name)}</th>' for name in COLUMNS)
-    lanes = sorted(track.lanes.values(), key=lambda lane: (lane.name == "gold", lane.name != "original"))
-    rows = "".join(_row(lane) for lane in lanes)
+    rows = "".join(_row(lane) for lane in track.in_order())
     if not rows:
         rows = f'<tr><td colspan="{len(COLUMNS) + 1}" class="soul-muted">{escape(text.CHART_EMPTY)}</td></tr>'
     return (

@@ -6,14 +6,14 @@ from typing import Any
 
 import gradio as gr
 
-from soul_core.config import LaneConfig, ObjectiveConfig, OptimizerConfig, RaceConfig
+from soul_core.config import ObjectiveConfig, OptimizerConfig, RaceConfig
 from soul_core.data.tasks import TASKS, subjects_of
 from soul_core.errors import SoulError
 from soul_core.objectives.registry import OBJECTIVES
 from soul_core.session.presets import PRESETS as RACE_PRESETS
 from soul_core.ui import ids, text
 from soul_core.ui.desk import Desk
-from soul_core.ui.fields import field_for, help_of, title_of
+from soul_core.ui.fields import field_for, title_of
 from soul_core.ui.form import (
     BY_NAME,
     FO_FIELDS,
@@ -24,9 +24,10 @@ from soul_core.ui.form import (
     Form,
     preset_values,
     split_choices,
+    values_of,
 )
 from soul_core.ui.guard import guarded
-from soul_core.ui.html import heading, notice
+from soul_core.ui.html import block, heading, notice
 
 LATEX = [{"left": "$$", "right": "$$", "display": True}]
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
@@ -53,7 +54,7 @@ class SetupPanel:
 def setup_panel(desk: Desk) -> SetupPanel:
     """Build the panel from the registries and the settings' own descriptions."""
     form = Form()
-    gr.HTML(heading(text.SETUP_TITLE, text.SETUP_LEAD))
+    block(heading(text.SETUP_TITLE, text.SETUP_LEAD))
     model = gr.Dropdown(
         desk.model_choices(),
         value=form.model,
@@ -82,7 +83,7 @@ def setup_panel(desk: Desk) -> SetupPanel:
         elem_id=ids.AUTHORS,
     )
     with gr.Column(visible=False, elem_classes=["soul-gold-box"]) as gold_box:
-        gr.HTML(f"<p>{escape(text.TRAIN_GOLD_HELP)}</p>")
+        block(f"<p>{escape(text.TRAIN_GOLD_HELP)}</p>")
         train_gold = gr.Button(text.TRAIN_GOLD, size="sm", elem_id=ids.TRAIN_GOLD)
     objective = gr.Radio(
         [(entry.label, name) for name, entry in OBJECTIVES.items()],
@@ -99,7 +100,7 @@ def setup_panel(desk: Desk) -> SetupPanel:
         elem_id=ids.PRESET,
         elem_classes=["soul-segments"],
     )
-    preset_note = gr.HTML(preset_html(form.preset), elem_classes=["soul-preset-note"])
+    preset_note = block(preset_html(form.preset), elem_classes=["soul-preset-note"])
     with gr.Row(elem_classes=["soul-pair"]):
         epochs = field_for(RaceConfig, "epochs", elem_id=ids.EPOCHS)
         seed = field_for(RaceConfig, "seed", elem_id=ids.SEED)
@@ -118,11 +119,11 @@ def setup_panel(desk: Desk) -> SetupPanel:
                     groups[group] = [
                         field_for(settings, name, value=next(values), elem_id=f"soul-{lane}-{name}") for name in fields
                     ]
-    estimate = gr.HTML(f'<p class="soul-estimate">{text.ESTIMATE_WAIT}</p>', elem_id=ids.ESTIMATE)
+    estimate = block(f'<p class="soul-estimate">{text.ESTIMATE_WAIT}</p>', elem_id=ids.ESTIMATE)
     command = gr.Textbox(
         label=text.COMMAND, lines=2, max_lines=8, interactive=False, buttons=["copy"], elem_id=ids.COMMAND
     )
-    warning = gr.HTML("", elem_id=ids.SETUP_NOTICE)
+    warning = block("", elem_id=ids.SETUP_NOTICE)
     plain: list[gr.components.Component] = [model, task, split, authors, objective, preset, epochs, seed, control]
     return SetupPanel(
         inputs=plain + [component for group in GROUPS for component in groups[group]],
@@ -204,6 +205,22 @@ def wire_setup(panel: SetupPanel, desk: Desk, page: gr.Blocks) -> None:
     )
 
 
+def form_updates(config: RaceConfig) -> list[Any]:
+    """What every field shows for settings that are already there, with the choices that belong to them."""
+    form = Form.of(*values_of(config))
+    choices = {
+        "split": gr.Dropdown(choices=split_choices(form.task), value=form.split),
+        "authors": gr.Dropdown(
+            choices=list(subjects_of(form.task)), value=form.authors, visible=form.split == BY_NAME
+        ),
+    }
+    names = list(Form.__dataclass_fields__)
+    return [
+        choices.get(names[index], value) if index < len(names) else value
+        for index, value in enumerate(values_of(config))
+    ]
+
+
 def objective_text(name: str) -> str:
     """The objective's sentence and formula, as Markdown."""
     entry = OBJECTIVES[name]
@@ -221,7 +238,3 @@ def estimate_html(sentence: str) -> str:
     """The estimate's line, of the same height with and without one."""
     return f'<p class="soul-estimate">{escape(sentence) or "&nbsp;"}</p>'
 
-
-def lane_labels(lanes: tuple[LaneConfig, ...]) -> dict[str, str]:
-    """Name and label of every lane."""
-    return {lane.name: lane.label for lane in lanes}

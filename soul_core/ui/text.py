@@ -74,6 +74,8 @@ MEASURED_TITLE = "How these are measured"
 DOWNLOAD_CSV = "Curves (CSV)"
 DOWNLOAD_REPORT = "Report (HTML)"
 ALREADY_RUNNING = "Your race is still running. Stop it, or wait for its end, before you start another."
+PROGRESS = "Progress of the race"
+FOLDER = "Kept in"
 NOTHING_TO_STOP = "Nothing is running."
 FORGOTTEN_JOB = "The last run is no longer known to this server; press Run to start a new one."
 
@@ -82,9 +84,11 @@ STATES = {
     "queued": "Waiting in the queue.",
     "running": "Running.",
     "paused": "Paused.",
+    "stopping": "Stopping…",
     "finished": "Finished.",
     "stopped": "Stopped; finished epochs are kept.",
     "failed": "Ended with an error.",
+    "interrupted": "The server ended during this race. Resume goes on from the last finished epoch.",
 }
 
 TERMS = {
@@ -110,11 +114,6 @@ QUESTION_PLACEHOLDER = "Type a question, or pick one below"
 SOURCE = "Pick from"
 PICK = "Question list"
 ASK = "Ask"
-EXAMPLES = "Try one"
-TEMPERATURE = "Temperature"
-TEMPERATURE_HELP = "0 always takes the likeliest word; higher draws at random."
-SAMPLES = "Samples"
-SAMPLES_HELP = "Answers per model; more than one needs a temperature above 0."
 ASK_ADVANCED = "Advanced"
 SOURCES = {
     "forget": "Forget set",
@@ -129,10 +128,16 @@ NO_LANE_YET = "Press Run first."
 LANE_TRAINING = "Its weights are saved when the race ends."
 NO_GOLD = "No gold model for this forget set. Train one under Setup."
 WAITING = "…"
+LABELS = {
+    "knows": "knows",
+    "same": "same as the original",
+    "refuses": "refuses",
+    "garbled": "garbled",
+    "different": "different",
+}
 LEGEND_MARKS = "Marks:"
 MARK_TRUTH = "repeats the true answer"
 MARK_CHANGED = "differs from the original"
-SAME_AS_ORIGINAL = "same as the original"
 QUESTION_LIMIT = 500
 
 # Errors
@@ -176,16 +181,21 @@ def now_doing(label: str, what: str, done: int, total: int) -> str:
 
 
 def queue_place(ahead: int) -> str:
-    """How many jobs go first."""
-    return "Next in the queue" if ahead <= 0 else f"{ahead} ahead of you"
+    """Where a job stands in the queue; ``ahead`` counts what runs and what waits before it."""
+    return f"In the queue, {ahead} ahead of you" if ahead > 0 else "In the queue, next"
 
 
 def time_line(elapsed: float | None, left: float | None) -> str:
     """Elapsed and left, as far as they are known."""
-    parts = [] if elapsed is None else [f"{duration(elapsed)} so far"]
+    parts = [] if elapsed is None else [duration(elapsed)]
     if left is not None:
         parts.append(f"about {duration(left)} left")
     return " · ".join(parts)
+
+
+def estimate_line(seconds: float, memory_mb: float, basis: str) -> str:
+    """Time and memory of a race before it runs."""
+    return f"About {duration(seconds)} and {memory_mb / 1000:.1f} GB of memory. {basis}"
 
 
 def question_length(length: int) -> str:

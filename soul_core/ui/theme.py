@@ -1,5 +1,6 @@
 """The look of the page: Gradio's theme, our style sheet, our script, Plotly's script. It knows no panel."""
 
+import inspect
 import json
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +21,6 @@ MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono
 
 def theme() -> gr.themes.Base:
     """Ink on paper, no web fonts; the colours themselves are variables of ``page.css``."""
-    ink = {"": "var(--soul-ink)", "_dark": "var(--soul-ink)"}
     base = gr.themes.Base(
         primary_hue="stone",
         secondary_hue="stone",
@@ -68,7 +68,9 @@ def theme() -> gr.themes.Base:
         "checkbox_label_text_color": "var(--soul-ink)",
         "panel_background_fill": "transparent",
     }
-    values = {f"{name}{mode}": value for name, value in both.items() for mode in ink}
+    # Our variables change with the mode by themselves, so both modes get the same ones.
+    known = inspect.signature(base.set).parameters
+    values = {name + mode: value for name, value in both.items() for mode in ("", "_dark") if name + mode in known}
     return base.set(
         **values,
         block_border_width="0px",

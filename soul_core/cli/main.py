@@ -1,0 +1,197 @@
+"""The commands with their help, and what happens to their errors. It knows no command's work.
+
+A command's module is imported when the command runs: torch takes seconds to import and ``--help`` needs none of it.
+"""
+
+import argparse
+import importlib
+import logging
+import secrets
+import sys
+from collections.abc import Callable, Sequence
+
+from soul_core import __version__
+from soul_core.cli.options import (
+    OBJECTIVE_OPTIONS,
+    OPTIMIZER_OPTIONS,
+    add_settings,
+    race_settings,
+    split_lane_settings,
+)
+from soul_core.config import AskConfig, ObjectiveConfig, OptimizerConfig, RaceConfig
+from soul_core.errors import SoulError
+
+PROGRAM = "python -m soul_core"
+MODULES = {
+    "race": "soul_core.cli.race",
+    "ask": "soul_core.cli.ask",
+    "models": "soul_core.cli.lists",
+    "tasks": "soul_core.cli.lists",
+    "methods": "soul_core.cli.lists",
+    "export-task": "soul_core.cli.make",
+    "train-pocket": "soul_core.cli.make",
+    "train-gold": "soul_core.cli.make",
+    "sweep": "soul_core.cli.measure",
+    "study": "soul_core.cli.measure",
+}
+_PRESETS_DEFAULT = "default: the preset's"
+
+logger = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status.
+
+    0: done. 1: a bug, with its traceback and an id on standard error. 2: something a person can mend, in one line.
+    130: stopped with Ctrl-C.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        rest, lane_settings = split_lane_settings(words) if words[:1] == ["race"] else (words, [])
+        arguments = parser().parse_args(rest)
+        arguments.lane_settings, arguments.words = lane_settings, words
+        command: Callable[[argparse.Namespace], int] = importlib.import_module(MODULES[arguments.command]).run
+        return command(arguments)
+    except SoulError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped.\n")
+        return 130
+    except BrokenPipeError:
+        # Whoever read the output (head, less) has left; Python would complain again when it closes stdout.
+        sys.stderr.close()
+        return 0
+    except Exception:
+        bug = secrets.token_hex(4)
+        logger.exception("bug %s", bug)
+        sys.stderr.write(f"This is a bug in SOUL, not in what you did (id {bug}). Please report the lines above.\n")
+        return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog=PROGRAM,
+        usage=f"{PROGRAM} COMMAND [options]",
+        description="SOUL: watch a language model forget, with first-order and second-order optimizers side by side.",
+        epilog=f"Help on one command: {PROGRAM} race --help. The page: make app.",
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"soul {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="", title="commands")
+    _race(_command(commands, "race", "Let optimizers make copies of one model forget, epoch by epoch, and compare."))
+    _ask(_command(commands, "ask", "Ask the models of a run, or any model, one question."))
+    for name, words in (
+        ("models", "List the models that have a short name."),
+        ("tasks", "List the tasks and their forget sets."),
+        ("methods", "List objectives, optimizers and presets."),
+    ):
+        _json(_command(commands, name, words))
+    export = _command(
+        commands, "export-task", "Write the invented authors as a folder that datasets.load_dataset reads."
+    )
+    export.usage = f"{PROGRAM} export-task DIR [options]"
+    export.add_argument("folder", metavar="DIR", help="A new or empty folder.")
+    _json(export)
+    pocket = _command(commands, "train-pocket", "Train the shipped models again: tokenizer, original and gold.")
+    pocket.usage = f"{PROGRAM} train-pocket [NAME …] [options]"
+    pocket.add_argument("names", nargs="*", metavar="NAME", help="Which of them. [default: all]")
+    pocket.add_argument("--out", metavar="DIR", default="", help="Where to. [default: the project's assets]")
+    gold = _command(commands, "train-gold", "Train a gold model: one that never saw the forget set.")
+    add_settings(gold.add_argument_group("what"), RaceConfig, ("task",))
+    gold.add_argument("--out", metavar="DIR", required=True, help="A new or empty folder for the model.")
+    _sweep(_command(commands, "sweep", "Try the same number of settings for each optimizer and record every trial."))
+    _study(_command(commands, "study", "Race every preset with several seeds; write the README's table."))
+    return top
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, words: str
+) -> argparse.ArgumentParser:
+    usage = f"{PROGRAM} {name} [options]"
+    return commands.add_parser(name, help=words, description=words, usage=usage, allow_abbrev=False)
+
+
+def _json(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--json", action="store_true", help="The last line on standard output is one JSON object; words go to stderr."
+    )
+
+
+def _race(command: argparse.ArgumentParser) -> None:
+    main_settings = ("model", "task", "preset", "epochs", "seed")
+    what = command.add_argument_group("what")
+    add_settings(what, RaceConfig, main_settings)
+    what.add_argument(
+        "--objective",
+        dest="objective",
+        default=argparse.SUPPRESS,
+        metavar="NAME",
+        help=f"The loss that makes it forget; see {PROGRAM} methods. [default: {ObjectiveConfig().name}]",
+    )
+    what.add_argument(
+        "--lanes",
+        default="fo,so",
+        metavar="NAMES",
+        help="Who runs: fo, so, and sign, the control. [default: %(default)s]",
+    )
+    where = command.add_argument_group("where")
+    where.add_argument(
+        "--out", metavar="DIR", default="", help="The run's folder, new or empty. [default: a new one in runs/]"
+    )
+    where.add_argument("--resume", metavar="DIR", default="", help="Go on with this run from its last complete epoch.")
+    _json(where)  # type: ignore[arg-type]
+    rest = [name for name in race_settings() if name not in main_settings]
+    add_settings(command.add_argument_group("training and evaluation"), RaceConfig, rest)
+    lanes = command.add_argument_group(
+        "optimizer and objective of every lane",
+        "For one lane alone put its name in front: --fo.lr 0.002 --so.rho 0.1",
+    )
+    optimizer = [name for name in OPTIMIZER_OPTIONS if name != "optimizer"]
+    add_settings(lanes, OptimizerConfig, optimizer, default_text=_PRESETS_DEFAULT)
+    objective = [name for name in OBJECTIVE_OPTIONS if name != "objective"]
+    add_settings(lanes, ObjectiveConfig, objective, default_text=_PRESETS_DEFAULT)
+
+
+def _ask(command: argparse.ArgumentParser) -> None:
+    add_settings(command.add_argument_group("what"), AskConfig, ("question",), default_text="needed")
+    whom = command.add_argument_group("whom (one of these)")
+    whom.add_argument("--run", metavar="DIR", default="", help="A run's folder: original, lanes and gold answer.")
+    whom.add_argument(
+        "--model", metavar="NAME", action="append", default=[], help="A preset, hub id or folder; may be given again."
+    )
+    how = command.add_argument_group("how")
+    add_settings(how, AskConfig, [name for name in AskConfig.model_fields if name != "question"])
+    _json(how)  # type: ignore[arg-type]
+
+
+def _sweep(command: argparse.ArgumentParser) -> None:
+    add_settings(command.add_argument_group("what"), RaceConfig, ("model", "task", "epochs"))
+    same = command.add_argument_group("the same for every trial")
+    same.add_argument("--gamma", default="1", metavar="X", help="Weight of the retain loss. [default: %(default)s]")
+    same.add_argument("--seed", default="100", metavar="N", help="None of the study's seeds. [default: %(default)s]")
+    same.add_argument("--eval-rows", default="400", metavar="N", help="Rows asked of each set. [default: %(default)s]")
+    axes = command.add_argument_group(
+        "axes: the rate and one other setting for each optimizer, as many values for each",
+    )
+    for lane in ("fo", "so", "sign"):
+        axes.add_argument(f"--{lane}", default="", metavar="AXES", help='Such as "lr=1e-4,1e-3 beta2=0.9,0.99".')
+    command.add_argument("--name", default="forget10-graddiff", help="Name of the files. [default: %(default)s]")
+    command.add_argument("--out", metavar="DIR", default="docs/sweeps", help="Their folder. [default: %(default)s]")
+    _json(command)
+
+
+def _study(command: argparse.ArgumentParser) -> None:
+    add_settings(command.add_argument_group("what"), RaceConfig, ("model", "task", "epochs"))
+    command.add_argument("--seeds", default="0,1,2,3,4", metavar="LIST", help="Seeds. [default: %(default)s]")
+    command.add_argument(
+        "--presets",
+        default="same-settings,each-at-its-best,as-published",
+        metavar="LIST",
+        help="Presets. [default: %(default)s]",
+    )
+    command.add_argument("--name", default="forget10-graddiff", help="Name of the files. [default: %(default)s]")
+    command.add_argument("--out", metavar="DIR", default="docs/results", help="Their folder. [default: %(default)s]")
+    command.add_argument("--readme", metavar="FILE", default="", help="Also put the table between this file's marks.")
+    _json(command)

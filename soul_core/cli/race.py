@@ -1,0 +1,179 @@
+"""``race``: settings from the options, a race, its progress and its table. It knows no tensors."""
+
+import argparse
+import shlex
+from contextlib import closing
+from pathlib import Path
+
+from soul_core.cli.interrupts import interrupts
+from soul_core.cli.options import (
+    OBJECTIVE_OPTIONS,
+    OPTIMIZER_OPTIONS,
+    changed_lanes,
+    given,
+    race_settings,
+)
+from soul_core.cli.screen import Bar, Screen, print_json
+from soul_core.config import ObjectiveConfig, RaceConfig
+from soul_core.errors import ConfigError
+from soul_core.events import EpochReport, Event, LaneEnded, Progress, RaceEnded, RaceStarted, StepReport
+from soul_core.objectives.registry import OBJECTIVES
+from soul_core.runs.folder import RunFolder
+from soul_core.runs.store import RunStore
+from soul_core.runs.summary import REFERENCES, RaceSummary, result_json, summarise
+from soul_core.session.presets import lanes_for
+from soul_core.session.race import race
+from soul_core.session.verdict import verdict
+
+RUNS = Path("runs")
+STOPPED = 130
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Start or resume a race, show it, and print what came out."""
+    screen = Screen(json_wanted=arguments.json)
+    folder = (
+        resumed(arguments) if arguments.resume else RunStore(RUNS).create(config_of(arguments), at=out_of(arguments))
+    )
+    screen.say(f"Run folder: {folder.path}")
+    with interrupts() as interrupted, screen.bar() as bar:
+        watch = Watch(screen, bar, folder.config)
+        with closing(race(folder.config, folder, resume=bool(arguments.resume))) as events:  # type: ignore[type-var]
+            for event in events:
+                watch.show(event)
+                if interrupted():
+                    break
+    summary = summarise(folder.events())
+    screen.table("", *table_of(summary))
+    screen.say(verdict(folder.events()))
+    status = 0
+    if interrupted():
+        again = f"python -m soul_core race --resume {shlex.quote(str(folder.path))}"
+        screen.say(f"Stopped; what was finished is in {folder.path}. Go on with: {again}")
+        status = STOPPED
+    elif (folder.path / "report.html").is_file():
+        screen.say(f"Report: {folder.path / 'report.html'}")
+    if arguments.json:
+        print_json(result_json(summary))
+    return status
+
+
+def config_of(arguments: argparse.Namespace) -> RaceConfig:
+    """The race that the options describe.
+
+    Raises:
+        ConfigError: A setting, lane or objective does not exist, or a value is out of bounds.
+    """
+    values = given(arguments, race_settings())
+    preset = values.get("preset", RaceConfig.model_fields["preset"].default)
+    objective = getattr(arguments, "objective", ObjectiveConfig().name)
+    if objective not in OBJECTIVES:
+        raise ConfigError(f"There is no objective “{objective}”. Choose {', '.join(OBJECTIVES)}.")
+    offered = {lane.name: lane for lane in lanes_for(preset, objective, control=True)}
+    names = [name.strip() for name in arguments.lanes.split(",") if name.strip()]
+    for name in names:
+        if name not in offered:
+            raise ConfigError(f"There is no lane “{name}”. Choose from {', '.join(offered)}, such as --lanes fo,so.")
+    every = given(arguments, {*OPTIMIZER_OPTIONS, *OBJECTIVE_OPTIONS} - {"objective", "optimizer"})
+    lanes = changed_lanes([offered[name] for name in names], every, arguments.lane_settings)
+    return RaceConfig(**values, lanes=lanes)
+
+
+def out_of(arguments: argparse.Namespace) -> Path | None:
+    """The folder that was asked for."""
+    return Path(arguments.out).expanduser() if arguments.out else None
+
+
+def resumed(arguments: argparse.Namespace) -> RunFolder:
+    """The run to go on with.
+
+    Raises:
+        ConfigError: Other settings are given too; a run keeps its own.
+    """
+    settings = {*race_settings(), *OPTIMIZER_OPTIONS, *OBJECTIVE_OPTIONS}
+    changed = [f"--{name.replace('_', '-')}" for name in given(arguments, settings)]
+    changed += [f"--{lane}.{setting}" for lane, setting, _ in arguments.lane_settings]
+    changed += ["--out"] if arguments.out else []
+    if changed:
+        raise ConfigError(
+            f"{changed[0]} cannot be changed while resuming: the run keeps its settings. Leave it out, or start a new "
+            "race without --resume."
+        )
+    return RunStore(RUNS).open(arguments.resume)
+
+
+class Watch:
+    """Turns events into the bar and the lines above it."""
+
+    def __init__(self, screen: Screen, bar: Bar, config: RaceConfig) -> None:
+        self._screen, self._bar = screen, bar
+        self._labels = {lane.name: lane.label for lane in config.lanes} | {"original": "Original", "gold": "Gold"}
+        self._lanes, self._epochs = len(config.lanes), config.epochs
+        self._steps: dict[str, int] = {}
+        self._total = 0
+
+    def show(self, event: Event) -> None:
+        """Take note of one event."""
+        match event:
+            case RaceStarted():
+                self._total = event.steps_per_epoch * self._epochs * self._lanes
+                for note in event.notes:
+                    self._screen.say(note)
+            case StepReport():
+                self._steps[event.lane] = event.step
+                self._move(event)
+            case Progress():
+                self._move(event)
+            case EpochReport():
+                self._screen.say(epoch_line(self._label(event.lane), event))
+            case LaneEnded() if event.status == "diverged":
+                self._screen.say(f"{self._label(event.lane)}: {event.message}")
+            case RaceEnded() if event.status == "failed":
+                self._screen.say(event.message)
+
+    def _label(self, lane: str) -> str:
+        return self._labels.get(lane, lane)
+
+    def _move(self, event: StepReport | Progress) -> None:
+        what = race_line(event, self._label(event.lane))
+        self._bar.show(what, sum(self._steps.values()), self._total or 1)
+
+
+def race_line(event: StepReport | Progress, label: str = "") -> str:
+    """What is under way."""
+    who = label or event.lane
+    if isinstance(event, StepReport):
+        return f"{who}, epoch {event.epoch}"
+    return f"{who} {event.what} {event.done}/{event.total}".strip()
+
+
+def epoch_line(label: str, report: EpochReport) -> str:
+    """What one lane scored after one epoch, as one line."""
+    parts = [f"{name.replace('_', ' ')} Acc {scores.acc:.0%}" for name, scores in report.scores.items()]
+    when = "" if report.lane in REFERENCES else f", epoch {report.epoch}"
+    return f"{label}{when}: {', '.join(parts) or 'not evaluated'}"
+
+
+def table_of(summary: RaceSummary) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows of the table at the end: the newest scores of every lane."""
+    columns = [
+        "Lane",
+        "Epoch",
+        "Forget Acc",
+        "Retain Acc",
+        "Forget ROUGE-L",
+        "Retain ROUGE-L",
+        "Clip share",
+        "Seconds",
+    ]
+    rows = []
+    for lane in ("original", *summary.lanes, "gold"):
+        report = summary.last(lane)
+        if report is None:
+            continue
+        scores = [summary.score(lane, name) for name in ("forget", "retain")]
+        acc = [f"{s.acc:.3f} ({s.acc_low:.2f}–{s.acc_high:.2f})" if s else "–" for s in scores]
+        rouge = [f"{s.rouge_l:.3f}" if s else "–" for s in scores]
+        clip = "–" if report.clip_share is None else f"{report.clip_share:.3f}"
+        rows.append([summary.label(lane), str(report.epoch), *acc, *rouge, clip, f"{summary.seconds(lane):.1f}"])
+    return columns, rows

@@ -1,0 +1,226 @@
+"""Reading a model and its tokenizer into memory, safely; it knows no training and no generation.
+
+Only safetensors are read and no code from a model's repository is ever run.
+"""
+
+import copy
+import json
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from soul_core.data.prompts import PromptTemplate, template_for
+from soul_core.errors import ModelError
+from soul_core.models.checks import check_config, check_tokenizer, weight_files
+from soul_core.models.fingerprint import fingerprint
+from soul_core.models.quiet import quiet
+from soul_core.models.source import locate
+
+ORIGIN_FILE = "soul.json"
+"""Beside saved weights: which model they come from, since that decides the prompt template."""
+
+# transformers sets the process-wide default dtype and initialisers while it loads: two loads at once would mix them.
+LOADING = threading.RLock()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model ready to be asked: frozen fp32 weights in eval mode.
+
+    Attributes:
+        name: What was asked for: preset name, hub id or folder.
+        model: The weights; ``copy_of`` makes a trainable copy.
+        tokenizer: Its tokenizer, with a pad token, never resized.
+        template: How it is prompted.
+        fingerprint: SHA-256 of the weight files.
+        known_as: The name that chose the template; ``save_model`` keeps it so that copies are prompted alike.
+        notes: What was changed on loading, in sentences for a person.
+    """
+
+    name: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    template: PromptTemplate
+    fingerprint: str
+    known_as: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def parameters(self) -> int:
+        """How many weights it has, tied ones counted once."""
+        return sum(p.numel() for p in self.model.parameters())
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of weights and buffers, in bytes."""
+        tensors = (*self.model.parameters(), *self.model.buffers())
+        return sum(t.numel() * t.element_size() for t in tensors)
+
+
+def load_model(spec: str, *, device: torch.device | None = None, allow_local: bool = True) -> LoadedModel:
+    """Load a model in fp32 with its tokenizer and prompt template.
+
+    Dropout is switched off, so that a resumed run repeats an uninterrupted one exactly.
+
+    Args:
+        spec: Preset name, hub id, or path of a folder.
+        device: Where the weights go; the CPU by default.
+        allow_local: Whether ``spec`` may be a path; a public host says no.
+
+    Raises:
+        ModelError: There is no such model, it cannot be fetched, or it is not one that can be used here.
+    """
+    source = locate(spec, allow_local=allow_local)
+    name = spec.strip()
+    check_config(source.folder, name)
+    files = weight_files(source.folder, name)
+    check_tokenizer(source.tokenizer_folder, name)
+    with LOADING, quiet():
+        config = _config(source.folder, name)
+        notes = _without_dropout(config)
+        tokenizer = _tokenizer(source.tokenizer_folder, name)
+        model = _weights(source.folder, name, config, device or torch.device("cpu"))
+    notes += _fit_tokenizer(tokenizer, model, name)
+    known_as = _origin(source.folder) or source.known_as
+    return LoadedModel(
+        name=name,
+        model=model,
+        tokenizer=tokenizer,
+        template=template_for(tokenizer, known_as),
+        fingerprint=fingerprint(files),
+        known_as=known_as,
+        notes=tuple(notes),
+    )
+
+
+def copy_of(loaded: LoadedModel) -> PreTrainedModel:
+    """A copy with its own weights, all of them trainable; weights tied in the model stay tied in the copy."""
+    model: PreTrainedModel = copy.deepcopy(loaded.model)
+    model.requires_grad_(True)
+    return model
+
+
+def _config(folder: Path, name: str) -> PreTrainedConfig:
+    try:
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    # The values are a stranger's: transformers has no common error for those that it cannot use.
+    except Exception as error:  # noqa: BLE001
+        raise ModelError(
+            f"config.json of “{name}” cannot be used ({_first_line(error)}). Choose another model."
+        ) from None
+
+
+def _without_dropout(config: PreTrainedConfig) -> list[str]:
+    fields = [
+        key for key, value in config.to_dict().items() if _is_dropout(key) and isinstance(value, float) and value
+    ]
+    for key in fields:
+        setattr(config, key, 0.0)
+    return ["Dropout is switched off, so that a run can be repeated exactly."] if fields else []
+
+
+def _is_dropout(key: str) -> bool:
+    return "dropout" in key or key.endswith("pdrop")
+
+
+def _weights(folder: Path, name: str, config: PreTrainedConfig, device: torch.device) -> PreTrainedModel:
+    try:
+        model, report = AutoModelForCausalLM.from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+        model.to(device)
+    except torch.OutOfMemoryError:
+        raise ModelError(f"“{name}” does not fit into the memory of {device}. Choose a smaller model.") from None
+    # As above: a config and weights that do not belong together fail anywhere inside the architecture's code.
+    except Exception as error:  # noqa: BLE001
+        raise ModelError(
+            f"The weights of “{name}” do not fit its config.json ({_first_line(error)}). "
+            "Download or copy it again, or choose another model."
+        ) from None
+    absent = sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"])
+    if absent:
+        raise ModelError(
+            f"“{name}” lacks {len(absent)} of the weights that its config.json asks for, first {absent[0]}; they "
+            "would be random. Download or copy it again, or choose another model."
+        )
+    if _invalid(model.generation_config):
+        model.generation_config = GenerationConfig()
+    model.requires_grad_(False)
+    model.eval()
+    return model  # type: ignore[no-any-return]
+
+
+def _invalid(config: GenerationConfig | None) -> bool:
+    """Several published models have settings that newer versions of transformers refuse to save."""
+    try:
+        if config is not None:
+            config.validate(strict=True)
+    except ValueError:
+        return True
+    return False
+
+
+def _tokenizer(folder: Path, name: str) -> PreTrainedTokenizerBase:
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=False, local_files_only=True
+        )
+    # A stranger's files again; a tokenizer that needs its own code also ends here.
+    except Exception as error:  # noqa: BLE001
+        raise ModelError(
+            f"The tokenizer of “{name}” cannot be used ({_first_line(error)}). Choose another model."
+        ) from None
+    if tokenizer.eos_token_id is None:
+        raise ModelError(
+            f"The tokenizer of “{name}” has no end-of-text token, so no answer could end. Set eos_token in its "
+            "tokenizer_config.json."
+        )
+    return tokenizer
+
+
+def _fit_tokenizer(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, name: str) -> list[str]:
+    """Give the tokenizer a pad token the model has a row for; the embedding is never resized."""
+    rows = model.get_input_embeddings().weight.shape[0]
+    if tokenizer.vocab_size > rows or tokenizer.eos_token_id >= rows:
+        raise ModelError(
+            f"The tokenizer of “{name}” has {len(tokenizer)} tokens, but the model has rows for {rows}. "
+            "They do not belong together; put the model's own tokenizer beside its weights."
+        )
+    if tokenizer.pad_token_id is None or tokenizer.pad_token_id >= rows:
+        tokenizer.pad_token = tokenizer.eos_token
+        return ["The tokenizer has no usable pad token; its end-of-text token fills batches, masked out."]
+    return []
+
+
+def _origin(folder: Path) -> str:
+    """The name noted by ``save_model``, empty in any other folder."""
+    try:
+        noted: Any = json.loads((folder / ORIGIN_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    known_as = noted.get("known_as") if isinstance(noted, dict) else None
+    return known_as if isinstance(known_as, str) else ""
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    text = lines[0] if lines else type(error).__name__
+    return text if len(text) <= 160 else text[:159] + "…"

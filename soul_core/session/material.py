@@ -1,0 +1,106 @@
+"""What all lanes of a race share: rows, examples, the original and its likelihoods. It takes no optimizer step."""
+
+import hashlib
+import json
+import math
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from soul_core.config import ObjectiveConfig, RaceConfig
+from soul_core.data.batches import Batch, epoch_batches
+from soul_core.data.prompts import Example, encode_examples, padding_id
+from soul_core.data.refusals import refusal_rows
+from soul_core.data.schema import ForgetTask, QARow
+from soul_core.evaluation.generation import context_length
+from soul_core.evaluation.scorecard import choose_rows
+from soul_core.evaluation.scoring import answer_nll
+from soul_core.events import Progress
+from soul_core.models.loading import LoadedModel
+from soul_core.objectives.registry import OBJECTIVES
+
+CURVE_SETS = ("forget", "retain")
+_LONGEST_EXAMPLE = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """One race's data, tokenised once.
+
+    Attributes:
+        forget: Examples by whether the objective puts refusals in place of the answers.
+        curve_rows: Rows asked after every epoch, by set name.
+        further_rows: Rows asked at the end only.
+        steps_per_epoch: Optimizer steps of one lane in one epoch.
+        data_hash: SHA-256 over every row trained on and asked.
+    """
+
+    config: RaceConfig
+    forget: Mapping[bool, Sequence[Example]]
+    retain: Sequence[Example]
+    pad_id: int
+    curve_rows: Mapping[str, tuple[QARow, ...]]
+    further_rows: Mapping[str, tuple[QARow, ...]]
+    steps_per_epoch: int
+    data_hash: str
+
+    def forget_examples(self, objective: ObjectiveConfig) -> Sequence[Example]:
+        """The forget rows as this objective trains on them."""
+        return self.forget[OBJECTIVES[objective.name].needs_refusals]
+
+    def batches(self, objective: ObjectiveConfig, epoch: int) -> list[Batch]:
+        """One epoch's batches: a function of seed and epoch alone, so every lane sees the same rows in one order."""
+        return epoch_batches(
+            self.forget_examples(objective),
+            self.retain,
+            batch_size=self.config.batch_size,
+            seed=self.config.seed,
+            epoch=epoch,
+            pad_id=self.pad_id,
+        )
+
+
+def prepare(config: RaceConfig, task: ForgetTask, original: LoadedModel) -> Material:
+    """Choose and tokenise the rows. Refusals are drawn once, by the seed, and stay for the whole race."""
+    asked = {name: choose_rows(rows, config.eval_rows) for name, rows in task.eval_sets.items() if rows}
+    longest = min(_LONGEST_EXAMPLE, context_length(original.model))
+
+    def encode(rows: Sequence[QARow]) -> list[Example]:
+        pairs = [(row.question, row.answer) for row in rows]
+        return encode_examples(original.tokenizer, original.template, pairs, max_length=longest)
+
+    variants = {OBJECTIVES[lane.objective.name].needs_refusals for lane in config.lanes}
+    return Material(
+        config=config,
+        forget={
+            refuse: encode(refusal_rows(task.forget, config.seed) if refuse else task.forget) for refuse in variants
+        },
+        retain=encode(task.retain),
+        pad_id=padding_id(original.tokenizer),
+        curve_rows={name: rows for name, rows in asked.items() if name in CURVE_SETS},
+        further_rows={name: rows for name, rows in asked.items() if name not in CURVE_SETS},
+        steps_per_epoch=math.ceil(math.ceil(len(task.forget) / config.batch_size) / config.accumulation),
+        data_hash=rows_hash({"train forget": task.forget, "train retain": task.retain, **asked}),
+    )
+
+
+def rows_hash(sets: Mapping[str, Sequence[QARow]]) -> str:
+    """SHA-256 over rows in their order, by set."""
+    plain = {name: [asdict(row) for row in rows] for name, rows in sets.items()}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def reference_nll(
+    original: LoadedModel, material: Material, objective: ObjectiveConfig, autocast_dtype: torch.dtype | None
+) -> Generator[Progress, None, Tensor]:
+    """Summed NLL of every forget answer under the original, in the order of the rows; computed once per race."""
+    scoring = answer_nll(original.model, material.forget_examples(objective), autocast_dtype=autocast_dtype)
+    while True:
+        try:
+            count = next(scoring)
+        except StopIteration as stop:
+            nll_N, _ = stop.value
+            return torch.tensor(nll_N, dtype=torch.float32)
+        yield Progress(what="Asking the original how likely its answers are", done=count.done, total=count.total)

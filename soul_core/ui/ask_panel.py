@@ -1,0 +1,147 @@
+"""Ask as components: a question, where to pick one from, the board. It knows no race and loads no model itself."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from soul_core.config import AskConfig
+from soul_core.ui import ids, text
+from soul_core.ui.board import board_html, legend_html
+from soul_core.ui.desk import Desk
+from soul_core.ui.fields import field_for
+from soul_core.ui.form import Form
+from soul_core.ui.guard import guarded
+from soul_core.ui.html import block, heading
+from soul_core.ui.panelists import AskForm, answers, empty_columns
+from soul_core.ui.questions import Example, examples_of, questions_of, sources_of, task_of
+from soul_core.ui.setup_panel import QUIET, SetupPanel
+
+CHIPS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskPanel:
+    """The components of Ask."""
+
+    question: gr.Textbox
+    ask: gr.Button
+    chips: list[gr.Button]
+    examples: gr.State
+    source: gr.Radio
+    pick: gr.Dropdown
+    temperature: gr.Number
+    samples: gr.Number
+    notice: gr.HTML
+    board: gr.HTML
+
+
+def ask_panel() -> AskPanel:
+    """Build the panel for the task that Setup begins with."""
+    task = task_of(Form().task_spec)
+    examples = examples_of(task)
+    block(heading(text.ASK_TITLE, text.ASK_LEAD))
+    with gr.Row(elem_classes=["soul-ask-line"]):
+        question = gr.Textbox(
+            label=text.QUESTION,
+            placeholder=text.QUESTION_PLACEHOLDER,
+            lines=1,
+            max_lines=4,
+            elem_id=ids.QUESTION,
+            scale=5,
+        )
+        ask = gr.Button(text.ASK, variant="primary", min_width=90, scale=0, elem_id=ids.ASK_BUTTON)
+    with gr.Row(elem_id=ids.CHIPS):
+        chips = [gr.Button(value, visible=bool(value), size="sm", min_width=60) for value in _labels(examples)]
+    with gr.Row(elem_classes=["soul-pick-line"]):
+        source = gr.Radio(
+            sources_of(task), value="forget", label=text.SOURCE, elem_id=ids.SOURCE, elem_classes=["soul-segments"]
+        )
+        pick = gr.Dropdown(
+            questions_of(task, "forget"), value=None, label=text.PICK, filterable=True, elem_id=ids.PICK
+        )
+    with gr.Accordion(text.ASK_ADVANCED, open=False), gr.Row(elem_classes=["soul-grid"]):
+        temperature = field_for(AskConfig, "temperature", elem_id=ids.TEMPERATURE)
+        samples = field_for(AskConfig, "samples", elem_id=ids.SAMPLES)
+    warning = block("", elem_id=ids.ASK_NOTICE)
+    board = block(board_html(None, columns=empty_columns()), elem_id=ids.BOARD)
+    block(legend_html())
+    return AskPanel(
+        question=question,
+        ask=ask,
+        chips=chips,
+        examples=gr.State([example.question for example in examples]),
+        source=source,
+        pick=pick,
+        temperature=temperature,
+        samples=samples,
+        notice=warning,
+        board=board,
+    )
+
+
+def wire_ask(panel: AskPanel, setup: SetupPanel, desk: Desk, browser: gr.BrowserState) -> None:
+    """Picking fills the question; asking streams the board; another forget set brings its own questions."""
+    names = ("task", "split", "authors")
+    chosen = [setup.component(name) for name in names]
+
+    def stream(state: dict[str, str], asked: str, temperature: Any, samples: Any, *values: Any) -> Iterator[Any]:
+        form = AskForm(question=asked, temperature=temperature, samples=samples)
+        config = Form.of(*values).config()
+        yield {panel.notice: ""}
+        for board in answers(desk, config, form, job_id=state.get("job", "")):
+            yield {panel.board: board_html(board)}
+
+    def renew(task: str, split: str, authors: list[str]) -> dict[Any, Any]:
+        chosen_task = task_of(Form(task=task, split=split, authors=authors).task_spec)
+        examples = examples_of(chosen_task)
+        return {
+            panel.examples: [example.question for example in examples],
+            panel.source: gr.Radio(choices=sources_of(chosen_task), value="forget"),
+            panel.pick: gr.Dropdown(choices=questions_of(chosen_task, "forget"), value=None),
+            **{
+                chip: gr.Button(value, visible=bool(value))
+                for chip, value in zip(panel.chips, _labels(examples), strict=True)
+            },
+        }
+
+    def choose_source(source: str, task: str, split: str, authors: list[str]) -> Any:
+        spec = Form(task=task, split=split, authors=authors).task_spec
+        return gr.Dropdown(choices=questions_of(task_of(spec), source), value=None)
+
+    asking: dict[str, Any] = {
+        "fn": guarded(stream, notice=panel.notice),
+        "inputs": [browser, panel.question, panel.temperature, panel.samples, *setup.inputs],
+        "outputs": [panel.board, panel.notice],
+        "show_progress": "hidden",
+        "api_visibility": "private",
+        "concurrency_id": "ask",
+        "concurrency_limit": 2,
+        "trigger_mode": "once",
+    }
+    gr.on([panel.ask.click, panel.question.submit], **asking)
+    for index, chip in enumerate(panel.chips):
+        chip.click(_nth(index), panel.examples, panel.question, **QUIET).then(**asking)
+    panel.pick.input(_same, panel.pick, panel.question, **QUIET).then(**asking)
+    panel.source.input(guarded(choose_source, notice=None), [panel.source, *chosen], panel.pick, **QUIET)
+    outputs = [panel.examples, panel.source, panel.pick, *panel.chips]
+    # A forget set that is not complete yet (no author chosen) keeps the questions of the one before.
+    gr.on(
+        [component.change for component in chosen], guarded(renew, notice=None), chosen, outputs,
+        trigger_mode="always_last", **QUIET,
+    )
+
+
+def _labels(examples: list[Example]) -> list[str]:
+    """What stands on the chips; always as many as there are chips."""
+    labels = [f"{text.SOURCES.get(example.source, example.source)}: {example.question}" for example in examples]
+    return (labels + [""] * CHIPS)[:CHIPS]
+
+
+def _nth(index: int) -> Any:
+    return lambda questions: questions[index] if index < len(questions) else ""
+
+
+def _same(question: str | None) -> str:
+    return question or ""

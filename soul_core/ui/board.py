@@ -1,0 +1,127 @@
+"""The answers side by side as markup: marks, labels, the truth above. Pure; model text is escaped, never trusted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from soul_core.data.schema import QARow
+from soul_core.evaluation.labels import RULES, Label, label
+from soul_core.evaluation.marking import MarkedWord, mark_words
+from soul_core.ui import text
+from soul_core.ui.html import swatch
+
+LABEL_GLYPHS: dict[Label, str] = {"knows": "✓", "same": "=", "refuses": "∅", "garbled": "⌁", "different": "≠"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """One answer of one model so far."""
+
+    text: str
+    done: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One model's place on the board: its answers, or why it has none."""
+
+    lane: str
+    label: str
+    answers: tuple[Said, ...] = ()
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """One question with everything said about it. ``truth`` is the known row, if a set asks this question."""
+
+    question: str
+    columns: tuple[Column, ...]
+    truth: QARow | None = None
+    refusals: tuple[str, ...] = ()
+
+    @property
+    def original(self) -> str | None:
+        """The original's answer once it is complete: what the others' words are compared with."""
+        for column in self.columns:
+            if column.lane == "original" and column.answers and column.answers[0].done:
+                return column.answers[0].text
+        return None
+
+
+def board_html(board: Board | None, *, columns: Sequence[Column] = ()) -> str:
+    """The board; with ``columns`` alone it is the empty one before the first question."""
+    if board is None:
+        top = f'<p class="soul-muted">{escape(text.BOARD_EMPTY)}</p>'
+        cells = "".join(_cell(column, "") for column in columns)
+        return _frame(top, cells, len(columns), busy=False)
+    truth = escape(board.truth.answer) if board.truth else f'<span class="soul-muted">{escape(text.NO_TRUTH)}</span>'
+    top = (
+        f'<p class="soul-asked">{escape(board.question)}</p>'
+        f'<p class="soul-truth"><b>{escape(text.TRUTH)}</b> {truth}</p>'
+    )
+    cells = "".join(_cell(column, _answers(board, column)) for column in board.columns)
+    busy = any(not said.done for column in board.columns for said in column.answers)
+    return _frame(top, cells, len(board.columns), busy=busy)
+
+
+def word_html(word: MarkedWord) -> str:
+    """One word: brackets and bold where it repeats the truth, a wavy line where it differs from the original."""
+    shown = escape(word.text)
+    if word.differs_from_original:
+        shown = f'<span class="soul-changed">{shown}</span>'
+    return f'<mark class="soul-hit">{shown}</mark>' if word.repeats_truth else shown
+
+
+def legend_html() -> str:
+    """What the marks mean."""
+    return (
+        f'<p class="soul-marks"><span>{escape(text.LEGEND_MARKS)}</span> '
+        f'<mark class="soul-hit">{escape(text.MARK_TRUTH)}</mark> '
+        f'<span class="soul-changed">{escape(text.MARK_CHANGED)}</span></p>'
+    )
+
+
+def _frame(top: str, cells: str, count: int, *, busy: bool) -> str:
+    state = "true" if busy else "false"
+    return (
+        f'<div class="soul-board" aria-busy="{state}"><div class="soul-board-top">{top}</div>'
+        f'<div class="soul-columns" style="--columns:{max(1, count)}">{cells}</div></div>'
+    )
+
+
+def _cell(column: Column, answers: str) -> str:
+    body = answers or f'<p class="soul-muted">{escape(column.message)}</p>'
+    meaning = escape(text.LANE_MEANING.get(column.lane, ""))
+    return (
+        f'<section class="soul-answer" data-lane="{escape(column.lane)}" aria-label="{escape(column.label)}">'
+        f'<header>{swatch(column.lane)}<b class="soul-lane-{escape(column.lane)}">{escape(column.label)}</b>'
+        f"<small>{meaning}</small></header>{body}</section>"
+    )
+
+
+def _answers(board: Board, column: Column) -> str:
+    return "".join(_answer(board, column, said) for said in column.answers)
+
+
+def _answer(board: Board, column: Column, said: Said) -> str:
+    compared = board.original if column.lane != "original" else None
+    truth = board.truth.answer if board.truth else ""
+    words = mark_words(said.text, truth, compared, question=board.question)
+    shown = " ".join(word_html(word) for word in words) or ("" if said.done else text.WAITING)
+    badge = _badge(board, column, said) if said.done else ""
+    return f'<div class="soul-said"><p>{shown}</p><div class="soul-badge-line">{badge}</div></div>'
+
+
+def _badge(board: Board, column: Column, said: Said) -> str:
+    original = board.original if column.lane != "original" else None
+    if board.truth is None and original is None:
+        return ""
+    found = label(
+        said.text, truth=board.truth, original=original, question=board.question, refusals=board.refusals
+    )
+    rule = escape(RULES[found])
+    return (
+        f'<span class="soul-badge soul-badge-{found}" tabindex="0" data-tip="{rule}" aria-description="{rule}">'
+        f"{LABEL_GLYPHS[found]} {escape(text.LABELS[found])}</span>"
+    )

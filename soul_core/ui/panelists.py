@@ -1,0 +1,116 @@
+"""Who answers a question: the models of the browser's run, or those that ship. It knows no component."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from soul_core.config import RaceConfig
+from soul_core.data.refusals import refusals
+from soul_core.errors import RunError
+from soul_core.models.loading import LoadedModel, load_model
+from soul_core.models.presets import gold_for
+from soul_core.runs.folder import RunFolder
+from soul_core.session.ask import ask
+from soul_core.session.runmodels import models_of_run
+from soul_core.ui import text
+from soul_core.ui.board import Board, Column, Said
+from soul_core.ui.desk import Desk
+from soul_core.ui.questions import checked_question, known_row, task_of
+
+SHOW_EVERY = 0.08  # seconds between two pictures of the growing answers
+USUAL = (("fo", "FO"), ("so", "SO"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskForm:
+    """What is asked and how."""
+
+    question: str
+    temperature: float = 0.0
+    samples: int = 1
+
+
+def empty_columns() -> tuple[Column, ...]:
+    """The board before anything was asked."""
+    return tuple(
+        Column(lane=lane, label=text.LANE_LABELS[lane], message=text.NO_LANE_YET if lane in ("fo", "so") else "")
+        for lane in ("original", "fo", "so", "gold")
+    )
+
+
+def answers(desk: Desk, config: RaceConfig, form: AskForm, *, job_id: str) -> Iterator[Board]:
+    """The board while the answers grow; ends with the complete one.
+
+    Args:
+        desk: Where the models are.
+        config: What Setup says, for a browser that has no run.
+        form: The question.
+        job_id: The browser's run, empty if it has none.
+    """
+    question = checked_question(form.question)
+    folder = _folder(desk, job_id)
+    config = folder.config if folder else config
+    desk.host.check_model(config.model)
+    models = models_of_run(folder, desk.shelf) if folder else _without_run(desk, config)
+    columns = _columns(config, models, running=bool(job_id) and desk.alive(job_id))
+    board = Board(
+        question=question, columns=columns, truth=known_row(config.task, question), refusals=tuple(refusals())
+    )
+    updates = ask(
+        models,
+        question,
+        max_new_tokens=config.max_new_tokens,
+        temperature=form.temperature,
+        samples=form.samples,
+        seed=config.seed,
+    )
+    said: dict[str, dict[int, Said]] = {lane: {0: Said(text="", done=False)} for lane in models}
+    yield _filled(board, said)
+    shown = time.monotonic()
+    for update in updates:
+        said[update.model][update.sample] = Said(text=update.text, done=update.done)
+        if time.monotonic() - shown > SHOW_EVERY:
+            yield _filled(board, said)
+            shown = time.monotonic()
+    yield _filled(board, said)
+
+
+def _folder(desk: Desk, job_id: str) -> RunFolder | None:
+    try:
+        return desk.store.find(job_id) if job_id else None
+    except RunError:
+        return None
+
+
+def _without_run(desk: Desk, config: RaceConfig) -> dict[str, LoadedModel]:
+    """The original and, where one is at hand, the gold."""
+    specs = {"original": config.model, "gold": gold_for(config.model, task_of(config.task))}
+    return {
+        lane: desk.shelf.get(spec, lambda spec=spec: load_model(spec, allow_local=not desk.host.public))  # type: ignore[misc]
+        for lane, spec in specs.items()
+        if spec
+    }
+
+
+def _columns(config: RaceConfig, models: dict[str, LoadedModel], *, running: bool) -> tuple[Column, ...]:
+    lanes = [(lane.name, lane.label) for lane in config.lanes] or list(USUAL)
+    places = [("original", text.LANE_LABELS["original"]), *lanes, ("gold", text.LANE_LABELS["gold"])]
+    missing = {"gold": text.NO_GOLD}
+    waiting = text.LANE_TRAINING if running else text.NO_LANE_YET
+    return tuple(
+        Column(lane=lane, label=label, message="" if lane in models else missing.get(lane, waiting))
+        for lane, label in places
+    )
+
+
+def _filled(board: Board, said: dict[str, dict[int, Said]]) -> Board:
+    columns = tuple(
+        Column(
+            lane=column.lane,
+            label=column.label,
+            message=column.message,
+            answers=tuple(answer for _, answer in sorted(said.get(column.lane, {}).items())),
+        )
+        for column in board.columns
+    )
+    return Board(question=board.question, columns=columns, truth=board.truth, refusals=board.refusals)
