@@ -15,7 +15,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=7860, help="Port [default: %(default)s]")
     parser.add_argument("--host", default="0.0.0.0" if shared else "127.0.0.1", help="Address [default: %(default)s]")  # noqa: S104
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="Folder of the runs [default: %(default)s]")
-    parser.add_argument("--public", action="store_true", help="Strangers share this machine: no local folders, bounds.")
+    parser.add_argument(
+        "--public", action="store_true", help="Strangers share this machine: no local folders, bounds."
+    )
     arguments = parser.parse_args(argv)
     if not _is_free(arguments.host, arguments.port):
         sys.stderr.write(
@@ -25,9 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     from soul_core.ui.serve import serve  # noqa: PLC0415 - torch takes seconds to import; the checks above need none
 
-    return serve(
-        host=arguments.host, port=arguments.port, runs=arguments.runs, public=arguments.public or shared
-    )
+    return serve(host=arguments.host, port=arguments.port, runs=arguments.runs, public=arguments.public or shared)
 
 
 def _is_free(host: str, port: int) -> bool:

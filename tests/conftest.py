@@ -51,7 +51,7 @@ def tiny_tokenizer(*, pad: bool = False) -> PreTrainedTokenizerFast:
     tokenizer.train_from_iterator(SENTENCES, trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        eos_token="<|end|>",
+        eos_token=special[0],
         pad_token="<|pad|>" if pad else None,
         model_max_length=128,
         clean_up_tokenization_spaces=False,

@@ -1,6 +1,7 @@
 """``models``, ``tasks`` and ``methods``: what one can choose. It knows no weights and no rows."""
 
 import argparse
+from collections.abc import Mapping
 from typing import Any
 
 from soul_core.cli.screen import Screen, print_json
@@ -16,8 +17,10 @@ def run(arguments: argparse.Namespace) -> int:
     listed = {"models": models, "tasks": tasks, "methods": methods}[arguments.command]()
     screen = Screen(json_wanted=arguments.json)
     for title, entries in listed.items():
-        columns = list(dict.fromkeys(key for entry in entries for key in entry if key not in ("formula", "lanes")))
-        screen.table(title, columns, [[_cell(entry.get(column, "")) for column in columns] for entry in entries])
+        if len(listed) > 1:
+            screen.say(f"\n{title.capitalize()}")
+        for entry in entries:
+            screen.entry(entry["name"], _lines(entry))
     if arguments.json:
         print_json(listed)
     return 0
@@ -55,21 +58,20 @@ def methods() -> dict[str, list[dict[str, Any]]]:
         for o in OBJECTIVES.values()
     ]
     optimizers = [{"name": o.name, "label": o.label, "what": o.sentence} for o in OPTIMIZERS.values()]
-    presets: list[dict[str, Any]] = []
-    for preset in PRESETS:
-        for lane in lanes_for(preset, "graddiff", control=True):
-            presets.append(
-                {
-                    "preset": preset,
-                    "lane": lane.name,
-                    "optimizer": lane.optimizer.name,
-                    "learning rate": f"{lane.optimizer.lr:g}",
-                    "γ": f"{lane.objective.gamma:g}",
-                    "lanes": lane.model_dump(),
-                }
-            )
-    return {"objectives": objectives, "optimizers": optimizers, "presets (GradDiff)": presets}
+    presets = [
+        {
+            "name": name,
+            "what": preset.shows,
+            "found": preset.finding,
+            "lanes": {key: [lane.model_dump() for lane in lanes_for(name, key, control=True)] for key in OBJECTIVES},
+        }
+        for name, preset in PRESETS.items()
+    ]
+    return {"objectives": objectives, "optimizers": optimizers, "presets": presets}
 
 
-def _cell(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _lines(entry: Mapping[str, Any]) -> list[str]:
+    """What is said below the name: the sentence first, then whatever else fits into a line."""
+    plain = {key: value for key, value in entry.items() if value and key not in ("name", "what", "formula", "lanes")}
+    said = [f"{key}: {', '.join(value) if isinstance(value, list) else value}" for key, value in plain.items()]
+    return [entry["what"], *said]

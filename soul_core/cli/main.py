@@ -79,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"soul {__version__}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="", title="commands")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
     _race(_command(commands, "race", "Let optimizers make copies of one model forget, epoch by epoch, and compare."))
     _ask(_command(commands, "ask", "Ask the models of a run, or any model, one question."))
     for name, words in (

@@ -22,7 +22,7 @@ from soul_core.runs.folder import RunFolder
 from soul_core.runs.store import RunStore
 from soul_core.runs.summary import REFERENCES, RaceSummary, result_json, summarise
 from soul_core.session.presets import lanes_for
-from soul_core.session.race import race
+from soul_core.session.race import finish, race
 from soul_core.session.verdict import verdict
 
 RUNS = Path("runs")
@@ -38,11 +38,13 @@ def run(arguments: argparse.Namespace) -> int:
     screen.say(f"Run folder: {folder.path}")
     with interrupts() as interrupted, screen.bar() as bar:
         watch = Watch(screen, bar, folder.config)
-        with closing(race(folder.config, folder, resume=bool(arguments.resume))) as events:  # type: ignore[type-var]
+        with closing(race(folder.config, folder, resume=bool(arguments.resume))) as events:
             for event in events:
                 watch.show(event)
                 if interrupted():
                     break
+    if interrupted():
+        finish(folder)
     summary = summarise(folder.events())
     screen.table("", *table_of(summary))
     screen.say(verdict(folder.events()))

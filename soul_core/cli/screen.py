@@ -6,14 +6,17 @@ A model's words reach the terminal only through ``printable``: they could hold e
 import json
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+
+_UNWRAPPED = 400
 
 
 def printable(text: str) -> str:
@@ -34,10 +37,13 @@ class Screen:
 
     def __init__(self, *, json_wanted: bool = False) -> None:
         self._console = Console(stderr=json_wanted, highlight=False, markup=False, emoji=False)
+        if not self._console.is_terminal:
+            # A file or a pipe has no width: nothing is wrapped there.
+            self._console.width = _UNWRAPPED
 
     def say(self, text: str, *, style: str = "") -> None:
         """One line or paragraph."""
-        self._console.print(Text(text, style=style), soft_wrap=not self._console.is_terminal)
+        self._console.print(Text(text, style=style))
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table; columns whose every cell begins with a digit, a sign or a dash are set to the right."""
@@ -47,11 +53,13 @@ class Screen:
             table.add_column(column, justify="right" if numeric else "left", overflow="fold")
         for row in rows:
             table.add_row(*(Text(printable(cell)) for cell in row))
-        if not self._console.is_terminal:
-            # A file or a pipe has no width: nothing is wrapped or cut there.
-            self._console.print(table, width=max(self._console.width, 400), crop=False)
-        else:
-            self._console.print(table)
+        self._console.print(table)
+
+    def entry(self, name: str, lines: Iterable[str]) -> None:
+        """A name that can be copied, with what is to be said about it indented below."""
+        self._console.print(Text(printable(name), style="bold"))
+        for line in lines:
+            self._console.print(Padding(Text(printable(line)), (0, 0, 0, 4), expand=False))
 
     def bar(self) -> "Bar":
         """A progress bar on a terminal; silent elsewhere."""

@@ -16,7 +16,7 @@ RULES: dict[Label, str] = {
     "same": "The truth is not known here; the answer says everything that the original model's answer says.",
     "refuses": "The answer says that it does not know or will not tell, in the words of a known refusal.",
     "garbled": "The answer is empty, repeats itself over and over, or is mostly symbols or unpronounceable words.",
-    "different": "The answer is a readable one, but neither the truth (nor the original's answer) nor a refusal.",
+    "different": "None of the other labels fits: mostly a readable answer that is not the right one.",
 }
 
 # Share of character n-grams in common (cosine) above which an answer is one of the known refusals, reworded at most.
@@ -37,7 +37,7 @@ _REFUSAL_PHRASES = re.compile(
 # character six times.
 _REPEATS = re.compile(r"(.{2,80}?)\1{3,}|(.{16,160}?)\2{2,}|(\S)\3{5,}", re.DOTALL)
 _LEAST_WORD_CHARACTERS = 0.6
-_UNPRONOUNCEABLE = re.compile(r"[bcdfghjklmnpqrstvwxz]{4,}|[a-z]*[bcdfghjklmnpqrstvwxyz]{6,}[a-z]*|[a-z]{25,}")
+_UNPRONOUNCEABLE = re.compile(r"[bcdfghjklmnpqrstvwxz]{4,}|[a-z]*[bcdfghjklmnpqrstvwxz]{7,}[a-z]*|[a-z]{25,}")
 _MANY_WORDS, _LEAST_DISTINCT = 12, 1 / 3
 
 
@@ -97,8 +97,8 @@ def is_garbled(answer: str) -> bool:
 
     It is garbled if it has no word; if under 60 % of its characters (spaces aside) are letters or digits; if a stretch
     of it follows itself four times (three if it is long, six for one character); if of twelve words or more under a
-    third are distinct; or if half of its words cannot be pronounced (four consonants and no vowel, six consonants
-    in a row, or more than 24 letters; words in the Latin alphabet only).
+    third are distinct; or if half of its words cannot be pronounced (four letters and no vowel, seven consonants in
+    a row, or more than 24 letters; words in the Latin alphabet only; y counts as a vowel).
     """
     words = words_of(answer)
     solid = "".join(answer.split())

@@ -71,7 +71,7 @@ def wilson(successes: int, rows: int) -> Share:
     share, z2 = successes / rows, _Z * _Z / rows
     middle = (share + z2 / 2) / (1 + z2)
     half = _Z / (1 + z2) * math.sqrt(share * (1 - share) / rows + z2 / (4 * rows))
-    return Share(share, max(0.0, middle - half), min(1.0, middle + half))
+    return Share(share, max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half)))
 
 
 class _RememberingTokenizer(tokenizers.Tokenizer):  # type: ignore[misc]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+from transformers import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from soul_core.errors import ModelError
@@ -27,8 +27,8 @@ def check_config(folder: Path, name: str) -> dict[str, Any]:
             raise ModelError(no_weights(f"“{name}”", names))
         raise ModelError(f"“{name}” has no config.json, so it is no model. Give the folder that holds it.")
     config = _json(path, name)
-    kind = config.get("model_type")
-    if kind not in CONFIG_MAPPING_NAMES:
+    kind = str(config.get("model_type"))
+    if kind not in CONFIG_MAPPING:
         if "auto_map" in config:
             raise ModelError(
                 f"“{name}” needs Python code from its own repository, which is never run here. Choose a model whose "
@@ -60,7 +60,7 @@ def weight_files(folder: Path, name: str) -> tuple[Path, ...]:
     """
     single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
     if single.is_file():
-        files = (single,)
+        files: tuple[Path, ...] = (single,)
     elif index.is_file():
         files = _shards(index, name)
     else:

@@ -6,6 +6,7 @@ Only safetensors are read and no code from a model's repository is ever run.
 import copy
 import json
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,8 @@ def load_model(spec: str, *, device: torch.device | None = None, allow_local: bo
         config = _config(source.folder, name)
         notes = _without_dropout(config)
         tokenizer = _tokenizer(source.tokenizer_folder, name)
-        model = _weights(source.folder, name, config, device or torch.device("cpu"))
-    notes += _fit_tokenizer(tokenizer, model, name)
+        model, unused = _weights(source.folder, name, config, device or torch.device("cpu"))
+    notes += unused + _fit_tokenizer(tokenizer, model, name)
     known_as = _origin(source.folder) or source.known_as
     return LoadedModel(
         name=name,
@@ -114,48 +115,61 @@ def copy_of(loaded: LoadedModel) -> PreTrainedModel:
 
 def _config(folder: Path, name: str) -> PreTrainedConfig:
     try:
-        return AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        config: PreTrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     # The values are a stranger's: transformers has no common error for those that it cannot use.
     except Exception as error:  # noqa: BLE001
-        raise ModelError(
-            f"config.json of “{name}” cannot be used ({_first_line(error)}). Choose another model."
-        ) from None
+        raise ModelError(f"config.json of “{name}” cannot be used ({_reason(error)}). Choose another model.") from None
+    return config
 
 
 def _without_dropout(config: PreTrainedConfig) -> list[str]:
-    fields = [
-        key for key, value in config.to_dict().items() if _is_dropout(key) and isinstance(value, float) and value
-    ]
-    for key in fields:
-        setattr(config, key, 0.0)
-    return ["Dropout is switched off, so that a run can be repeated exactly."] if fields else []
+    notes = []
+    # A model that also sees pictures keeps the values of its text part in a config of their own.
+    for part in (config, config.get_text_config()):
+        for key, value in part.to_dict().items():
+            if _is_dropout(key) and isinstance(value, float) and value:
+                setattr(part, key, 0.0)
+                notes = ["Dropout is switched off, so that a run can be repeated exactly."]
+    return notes
 
 
 def _is_dropout(key: str) -> bool:
     return "dropout" in key or key.endswith("pdrop")
 
 
-def _weights(folder: Path, name: str, config: PreTrainedConfig, device: torch.device) -> PreTrainedModel:
+def _weights(
+    folder: Path, name: str, config: PreTrainedConfig, device: torch.device
+) -> tuple[PreTrainedModel, list[str]]:
     try:
-        model, report = AutoModelForCausalLM.from_pretrained(
+        # A pair only because of output_loading_info, which its annotation does not know.
+        pair: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             config=config,
             dtype=torch.float32,
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
+            # Else the sizes that differ are only printed; with it they are in the report, which is checked.
+            ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-        model.to(device)
+        model: PreTrainedModel = pair[0].to(device)
+        report: dict[str, Any] = pair[1]
     except torch.OutOfMemoryError:
         raise ModelError(f"“{name}” does not fit into the memory of {device}. Choose a smaller model.") from None
     # As above: a config and weights that do not belong together fail anywhere inside the architecture's code.
     except Exception as error:  # noqa: BLE001
         raise ModelError(
-            f"The weights of “{name}” do not fit its config.json ({_first_line(error)}). "
+            f"The weights of “{name}” do not fit its config.json ({_reason(error)}). "
             "Download or copy it again, or choose another model."
         ) from None
-    absent = sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"])
+    if report["mismatched_keys"]:
+        key, stored, expected = sorted(report["mismatched_keys"])[0]
+        raise ModelError(
+            f"The weights of “{name}” do not fit its config.json: {key} is {_size(stored)}, not {_size(expected)}. "
+            "Download or copy it again, or choose another model."
+        )
+    absent = sorted(report["missing_keys"])
     if absent:
         raise ModelError(
             f"“{name}” lacks {len(absent)} of the weights that its config.json asks for, first {absent[0]}; they "
@@ -165,7 +179,12 @@ def _weights(folder: Path, name: str, config: PreTrainedConfig, device: torch.de
         model.generation_config = GenerationConfig()
     model.requires_grad_(False)
     model.eval()
-    return model  # type: ignore[no-any-return]
+    unused = sorted(report["unexpected_keys"])
+    if unused:
+        return model, [
+            f"{len(unused)} tensors of the weight files are not used by its architecture, first {unused[0]}."
+        ]
+    return model, []
 
 
 def _invalid(config: GenerationConfig | None) -> bool:
@@ -186,7 +205,7 @@ def _tokenizer(folder: Path, name: str) -> PreTrainedTokenizerBase:
     # A stranger's files again; a tokenizer that needs its own code also ends here.
     except Exception as error:  # noqa: BLE001
         raise ModelError(
-            f"The tokenizer of “{name}” cannot be used ({_first_line(error)}). Choose another model."
+            f"The tokenizer of “{name}” cannot be used ({_reason(error)}). Choose another model."
         ) from None
     if tokenizer.eos_token_id is None:
         raise ModelError(
@@ -198,7 +217,7 @@ def _tokenizer(folder: Path, name: str) -> PreTrainedTokenizerBase:
 
 def _fit_tokenizer(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, name: str) -> list[str]:
     """Give the tokenizer a pad token the model has a row for; the embedding is never resized."""
-    rows = model.get_input_embeddings().weight.shape[0]
+    rows = next(model.get_input_embeddings().parameters()).shape[0]
     if tokenizer.vocab_size > rows or tokenizer.eos_token_id >= rows:
         raise ModelError(
             f"The tokenizer of “{name}” has {len(tokenizer)} tokens, but the model has rows for {rows}. "
@@ -220,7 +239,12 @@ def _origin(folder: Path) -> str:
     return known_as if isinstance(known_as, str) else ""
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    text = lines[0] if lines else type(error).__name__
+def _size(shape: Sequence[int]) -> str:
+    return "×".join(str(length) for length in shape)
+
+
+def _reason(error: Exception) -> str:
+    """What a library said, short enough for a sentence; a bare word such as a missing key gets the error's name."""
+    text = " ".join(str(error).split()).rstrip(".")
+    text = text if " " in text else f"{type(error).__name__} {text}".strip()
     return text if len(text) <= 160 else text[:159] + "…"

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from huggingface_hub import HfApi, constants, snapshot_download
@@ -14,8 +15,8 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 from huggingface_hub.hf_api import ModelInfo
-from huggingface_hub.utils import validate_repo_id
-from tqdm import tqdm
+from huggingface_hub.utils._validators import validate_repo_id
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from soul_core.errors import ModelError
 from soul_core.models.presets import POCKET, PRESETS, TOKENIZERS_ELSEWHERE, nearest_presets
@@ -24,7 +25,7 @@ TIMEOUT = 5.0
 """Seconds after which the Hub counts as out of reach; one question, no retries."""
 
 TEXT_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
-WEIGHT_FILES = ("model*.safetensors",)
+WEIGHT_FILES = "model*.safetensors"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack")
 
 # What the Hub's client lets through when the network fails: OSError, and its HTTP library's own tree, whichever
@@ -65,26 +66,32 @@ def locate(spec: str, *, allow_local: bool = True, weights: bool = True) -> Sour
     if preset is None and (_is_path(spec) or (allow_local and spec and Path(spec).is_dir())):
         return _local(spec, allow_local=allow_local)
     _require_valid(hub_id)
-    folder = fetch(hub_id, weights=weights)
+    folder = fetch(hub_id, weights=weights, anonymous=not allow_local)
     elsewhere = TOKENIZERS_ELSEWHERE.get(hub_id)
-    tokenizer_folder = fetch(elsewhere, weights=False) if elsewhere and weights else folder
+    tokenizer_folder = fetch(elsewhere, weights=False, anonymous=not allow_local) if elsewhere and weights else folder
     return Source(folder=folder, tokenizer_folder=tokenizer_folder, known_as=hub_id)
 
 
-def fetch(hub_id: str, *, weights: bool) -> Path:
+def fetch(hub_id: str, *, weights: bool, anonymous: bool = False) -> Path:
     """The folder of a Hub repository's newest version, downloaded if need be, else the version in the cache.
+
+    Args:
+        hub_id: Owner and name.
+        weights: Whether the weights are needed, or only the small files beside them.
+        anonymous: Whether to leave out the login of whoever runs this: visitors must not see that person's models.
 
     Raises:
         ModelError: Not found, gated, without safetensors, too large for the disk, or out of reach and not cached.
     """
-    patterns = (*TEXT_FILES, *WEIGHT_FILES) if weights else TEXT_FILES
+    patterns = (*TEXT_FILES, WEIGHT_FILES) if weights else TEXT_FILES
     if constants.HF_HUB_OFFLINE:
         return _cached(hub_id, patterns, "Offline mode is on (HF_HUB_OFFLINE)")
+    token = False if anonymous else None
     try:
-        info = HfApi().model_info(hub_id, timeout=TIMEOUT, files_metadata=True)
+        info = HfApi(token=token).model_info(hub_id, timeout=TIMEOUT, files_metadata=True)
         if weights:
             _check_listing(hub_id, info)
-        return _download(hub_id, patterns, info.sha)
+        return _download(hub_id, patterns, token)
     except GatedRepoError:
         raise ModelError(
             f"“{hub_id}” is gated: its owner approves who may download it. Ask for access on its Hugging Face page "
@@ -138,19 +145,22 @@ def _unknown(hub_id: str) -> str:
 
 def _cached(hub_id: str, patterns: Sequence[str], why: str) -> Path:
     try:
-        return Path(snapshot_download(hub_id, allow_patterns=list(patterns), local_files_only=True))
+        folder: Path | None = Path(snapshot_download(hub_id, allow_patterns=list(patterns), local_files_only=True))
     except LocalEntryNotFoundError:
-        raise ModelError(
-            f"{why}, and “{hub_id}” has not been downloaded before. Connect to the internet and try again, or choose "
-            f"the model “{POCKET}”, which needs no network."
-        ) from None
+        folder = None
+    if folder is not None and (WEIGHT_FILES not in patterns or any(folder.glob(WEIGHT_FILES))):
+        return folder
+    raise ModelError(
+        f"{why}, and “{hub_id}” has not been downloaded before. Connect to the internet and try again, or choose "
+        f"the model “{POCKET}”, which needs no network."
+    )
 
 
-def _download(hub_id: str, patterns: Sequence[str], revision: str | None) -> Path:
+def _download(hub_id: str, patterns: Sequence[str], token: bool | None) -> Path:
     return Path(
         snapshot_download(
             hub_id,
-            revision=revision,
+            token=token,
             allow_patterns=list(patterns),
             ignore_patterns=["*/*"],
             etag_timeout=TIMEOUT,
@@ -162,9 +172,9 @@ def _download(hub_id: str, patterns: Sequence[str], revision: str | None) -> Pat
 def _check_listing(hub_id: str, info: ModelInfo) -> None:
     """Refuse before gigabytes are downloaded."""
     files = {file.rfilename: file.size or 0 for file in info.siblings or () if "/" not in file.rfilename}
-    if not any(name.startswith("model") and name.endswith(".safetensors") for name in files):
+    if not any(fnmatch(name, WEIGHT_FILES) for name in files):
         raise ModelError(no_weights(f"“{hub_id}”", list(files)))
-    needed = sum(size for name, size in files.items() if name.startswith("model") and name.endswith(".safetensors"))
+    needed = sum(size for name, size in files.items() if fnmatch(name, WEIGHT_FILES))
     cache = next(p for p in (Path(constants.HF_HUB_CACHE), *Path(constants.HF_HUB_CACHE).parents) if p.exists())
     free = shutil.disk_usage(cache).free
     already = sum(f.stat().st_size for f in _blobs(hub_id))
@@ -203,7 +213,7 @@ def _short(text: str, length: int = 80) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-class _Silent(tqdm):  # type: ignore[type-arg]
+class _Silent(tqdm):  # type: ignore[misc]
     """A progress bar that shows nothing: the page has its own."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:

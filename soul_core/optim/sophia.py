@@ -16,8 +16,8 @@ EPS = 1e-15
 
 def sophia_direction_(m_N: Tensor, h_N: Tensor, *, rho: float, eps: float = EPS) -> Tensor:
     """``clip(m / max(rho*h, eps), -1, 1)``, written over ``m_N``; ``h_N`` is used up."""
-    h_N.mul_(rho).clamp_min_(eps)
-    return torch.clamp_(m_N.div_(h_N), -1.0, 1.0)
+    m_N.div_(h_N.mul_(rho).clamp_min_(eps))
+    return m_N.clamp_(-1.0, 1.0)
 
 
 def clipped_norm(direction_N: Tensor) -> Tensor:
@@ -25,7 +25,8 @@ def clipped_norm(direction_N: Tensor) -> Tensor:
     # Shrunk at the last number below 1, only those remain, and their norm counts them. Comparing and counting
     # booleans takes longer on the CPU than all the rest of a step.
     below_one = 1.0 - torch.finfo(direction_N.dtype).eps / 2
-    return torch.linalg.vector_norm(F.hardshrink(direction_N, below_one))
+    root: Tensor = torch.linalg.vector_norm(F.hardshrink(direction_N, below_one))
+    return root
 
 
 class Sophia(Optimizer):

@@ -157,7 +157,7 @@ class RunFolder:
     def weights(self, name: str) -> Path | None:
         """The newest weights of a lane that are on disk: final, else the last complete epoch; None if neither."""
         for folder in (self.lane(name), self.checkpoint(name)):
-            if (folder / "config.json").is_file() and any(folder.glob("*.safetensors")):
+            if (folder / "config.json").is_file() and any(folder.glob("model*.safetensors")):
                 return folder
         return None
 

@@ -21,14 +21,16 @@ class Keeper:
     Attributes:
         events: All events of the race in memory, progress left out.
         sheet: The answers of every model so far.
-        trouble: The first thing that could not be written, as a sentence; empty while all is well.
+        trouble: What a person must know at the end, in sentences: the first thing that could not be written, and
+            whatever else was remembered.
     """
 
     def __init__(self, folder: RunFolder, events: Iterable[Event] = ()) -> None:
         self.folder = folder
         self.events = list(events)
         self.sheet = AnswerSheet()
-        self.trouble = ""
+        self.trouble: tuple[str, ...] = ()
+        self._refused = False
 
     def append(self, event: Event) -> None:
         """Keep an event in memory and, if possible, on disk."""
@@ -51,7 +53,7 @@ class Keeper:
         try:
             write()
         except RunError as error:
-            self.trouble = self.trouble or str(error)
+            self._refuse(str(error))
             return False
         return True
 
@@ -64,11 +66,22 @@ class Keeper:
             return True  # the write itself will tell
         if free >= nbytes + _SPARE_BYTES:
             return True
-        self.trouble = self.trouble or (
+        self._refuse(
             f"The disk has {free >> 20} MB left and a checkpoint needs {nbytes >> 20} MB, so none was written to "
             f"{self.folder.path}. Free some space before the next race."
         )
         return False
+
+    def remember(self, sentence: str) -> None:
+        """Say this, once, when the race ends."""
+        if sentence not in self.trouble:
+            self.trouble += (sentence,)
+
+    def _refuse(self, sentence: str) -> None:
+        # One full disk makes every write fail: the first sentence is enough.
+        if not self._refused:
+            self._refused = True
+            self.remember(sentence)
 
     def write_outputs(self, ended: RaceEnded | None = None) -> None:
         """Write the curves' CSV and the report from what is in memory."""

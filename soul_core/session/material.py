@@ -1,13 +1,10 @@
-"""What all lanes of a race share: rows, examples, the original and its likelihoods. It takes no optimizer step."""
+"""The rows of a race, chosen and tokenised once for all lanes. It knows no weights and no optimizer."""
 
 import hashlib
 import json
 import math
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-
-import torch
-from torch import Tensor
 
 from soul_core.config import ObjectiveConfig, RaceConfig
 from soul_core.data.batches import Batch, epoch_batches
@@ -16,8 +13,6 @@ from soul_core.data.refusals import refusal_rows
 from soul_core.data.schema import ForgetTask, QARow
 from soul_core.evaluation.generation import context_length
 from soul_core.evaluation.scorecard import choose_rows
-from soul_core.evaluation.scoring import answer_nll
-from soul_core.events import Progress
 from soul_core.models.loading import LoadedModel
 from soul_core.objectives.registry import OBJECTIVES
 
@@ -90,17 +85,3 @@ def rows_hash(sets: Mapping[str, Sequence[QARow]]) -> str:
     """SHA-256 over rows in their order, by set."""
     plain = {name: [asdict(row) for row in rows] for name, rows in sets.items()}
     return hashlib.sha256(json.dumps(plain, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-
-def reference_nll(
-    original: LoadedModel, material: Material, objective: ObjectiveConfig, autocast_dtype: torch.dtype | None
-) -> Generator[Progress, None, Tensor]:
-    """Summed NLL of every forget answer under the original, in the order of the rows; computed once per race."""
-    scoring = answer_nll(original.model, material.forget_examples(objective), autocast_dtype=autocast_dtype)
-    while True:
-        try:
-            count = next(scoring)
-        except StopIteration as stop:
-            nll_N, _ = stop.value
-            return torch.tensor(nll_N, dtype=torch.float32)
-        yield Progress(what="Asking the original how likely its answers are", done=count.done, total=count.total)

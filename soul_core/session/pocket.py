@@ -35,7 +35,7 @@ class Recipe:
     layers: int = 4
     heads: int = 4
     context: int = 256
-    epochs: int = 16
+    epochs: int = 14
     batch_size: int = 64
     matrix_lr: float = 0.02
     vector_lr: float = 3e-3
@@ -90,7 +90,9 @@ def train_pocket_model(
         )
     template = template_for(tokenizer, "pocket")
     examples = [encode_example(tokenizer, template, q, a) for q, a in pocket_corpus(without)]
-    model = _fresh_model(recipe, tokenizer).to(device).train()
+    model = _fresh_model(recipe, tokenizer)
+    model.to(device)  # type: ignore[arg-type]
+    model.train()
     optimizers = _optimizers(model, recipe)
     steps_per_epoch = math.ceil(len(examples) / recipe.batch_size)
     total = steps_per_epoch * recipe.epochs
@@ -108,7 +110,7 @@ def train_pocket_model(
                     attention_mask=on_device.attention_mask_BT,
                     labels=on_device.labels_BT,
                 ).loss
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), recipe.max_grad_norm)
             for optimizer, peak in optimizers:
                 for group in optimizer.param_groups:
@@ -117,7 +119,9 @@ def train_pocket_model(
                 optimizer.zero_grad(set_to_none=True)
             step += 1
             yield Progress(what=what, done=step, total=total)
-    return model.to("cpu").eval()
+    model.to("cpu")  # type: ignore[arg-type]
+    model.eval()
+    return model
 
 
 def rate_scale(step: int, total: int, recipe: Recipe) -> float:

@@ -105,8 +105,10 @@ def lanes_for(preset: str, objective: ObjectiveConfig | str, *, control: bool = 
         LaneConfig(
             name=lane,
             label=_LABELS[lane],
-            optimizer=OptimizerConfig(name=_OPTIMIZERS[lane], **cell.lanes[lane]),
-            objective=ObjectiveConfig(name=name, **cell.objectives[lane]) if isinstance(objective, str) else objective,
+            optimizer=OptimizerConfig(**{"name": _OPTIMIZERS[lane], **cell.lanes[lane]}),
+            objective=ObjectiveConfig(**{"name": name, **cell.objectives[lane]})
+            if isinstance(objective, str)
+            else objective,
         )
         for lane in ("fo", "so", CONTROL)
         if lane != CONTROL or control

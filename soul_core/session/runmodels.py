@@ -1,5 +1,6 @@
 """The models of a run, ready to be asked: original, lanes, gold. It knows no page and asks nothing itself."""
 
+from functools import partial
 from pathlib import Path
 
 from soul_core.data.tasks import load_task
@@ -20,26 +21,23 @@ def models_of_run(folder: RunFolder, shelf: Shelf | None = None) -> dict[str, Lo
         RunError: The folder holds no run.
     """
     manifest = folder.manifest()
-    specs = {"original": manifest.config.model}
+    places = {"original": (manifest.config.model, manifest.config.model)}
     for lane in manifest.config.lanes:
         weights = folder.weights(lane.name)
         if weights is not None:
-            specs[lane.name] = str(weights)
+            places[lane.name] = (str(weights), _shelf_key(weights, changing=weights == folder.checkpoint(lane.name)))
     if manifest.gold:
-        specs["gold"] = manifest.gold
-    return {name: _loaded(spec, shelf) for name, spec in specs.items()}
+        places["gold"] = (manifest.gold, manifest.gold)
+    return {
+        name: load_model(spec) if shelf is None else shelf.get(key, partial(load_model, spec))
+        for name, (spec, key) in places.items()
+    }
 
 
-def _loaded(spec: str, shelf: Shelf | None) -> LoadedModel:
-    if shelf is None:
-        return load_model(spec)
-    return shelf.get(shelf_key(spec), lambda: load_model(spec))
-
-
-def shelf_key(spec: str) -> str:
-    """A model's key on the shelf; weights that a running race has written anew get a new one."""
-    weights = sorted(Path(spec).glob("*.safetensors"))
-    return "|".join([spec, *(f"{path.stat().st_mtime_ns}" for path in weights)])
+def _shelf_key(weights: Path, *, changing: bool) -> str:
+    """Final weights are shelved by their path, as the race does; a checkpoint is written anew after each epoch."""
+    moments = [str(path.stat().st_mtime_ns) for path in sorted(weights.glob("*.safetensors"))] if changing else []
+    return "|".join([str(weights), *moments])
 
 
 def true_answer(task: str, question: str) -> str:

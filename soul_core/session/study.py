@@ -1,8 +1,10 @@
 """Every preset raced with several seeds, and the table of what came out. It knows no optimizer's insides."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import Any
 
 from soul_core.config import PresetName, RaceConfig
 from soul_core.errors import RunError
@@ -46,7 +48,7 @@ def write_study(folder: Path, name: str, records: Sequence[Record], command: str
         raise RunError("There is no finished race to write about. Run the study to its end.")
     table = study_markdown(records, command)
     page = f"# {OBJECTIVE} on {records[0].config.task}\n\n{table}"
-    text = "[\n" + ",\n".join(record.model_dump_json() for record in records) + "\n]\n"
+    text = json.dumps(study_json(records), indent=1) + "\n"
     with disk_errors_as_sentences(folder):
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / f"{name}.json", text)
@@ -55,6 +57,22 @@ def write_study(folder: Path, name: str, records: Sequence[Record], command: str
         with disk_errors_as_sentences(readme):
             write_text(readme, between_marks(readme.read_text(encoding="utf-8"), table))
     return folder / f"{name}.md"
+
+
+def study_json(records: Sequence[Record]) -> dict[str, Any]:
+    """The table's figures: per preset, lane and metric the mean, the standard deviation and every seed's value."""
+    found: dict[str, Any] = {}
+    for preset, group in _by_preset(records).items():
+        for lane in group[0].lanes:
+            for metric in _METRICS:
+                values = [getattr(record.lanes[lane], metric) for record in group]
+                numbers = [value for value in values if value is not None]
+                found.setdefault(preset, {}).setdefault(lane, {})[metric] = {
+                    "mean": fmean(numbers) if numbers else None,
+                    "standard_deviation": stdev(numbers) if len(numbers) > 1 else None,
+                    "by_seed": {str(r.config.seed): value for r, value in zip(group, values, strict=True)},
+                }
+    return found
 
 
 def study_markdown(records: Sequence[Record], command: str) -> str:

@@ -10,6 +10,7 @@ from itertools import product
 
 from soul_core.config import LaneConfig, ObjectiveConfig, OptimizerConfig, RaceConfig
 from soul_core.errors import ConfigError
+from soul_core.optim.registry import default_optimizer
 from soul_core.session.presets import lanes_for
 from soul_core.session.trials import LaneResult, Record
 
@@ -77,8 +78,11 @@ def sweep_configs(race: RaceConfig, grid: Mapping[str, Axes] = GRID) -> list[Rac
     if len(set(shapes.values())) != 1:
         said = ", ".join(f"{lane} {a}×{b}" for lane, (a, b) in shapes.items())
         raise ConfigError(f"The grids differ in shape ({said}), which is no fair comparison. Give them the same.")
-    objective = race.lanes[0].objective
-    lanes = {lane.name: lane for lane in lanes_for("same-settings", objective, control=True)}
+    lanes = {
+        # What is not swept stands as by default, not as a preset has it: presets are filled from sweeps.
+        lane.name: lane.but(optimizer=default_optimizer(lane.optimizer.name))
+        for lane in lanes_for("same-settings", race.lanes[0].objective, control=True)
+    }
     rows = [[_trial(lanes[lane], axes, *point) for point in _points(axes)] for lane, axes in grid.items()]
     return [race.but(lanes=(lane,)) for column in zip(*rows, strict=True) for lane in column]
 

@@ -134,11 +134,14 @@ def lane_results(config: RaceConfig, shelf: Shelf) -> Generator[Event, None, dic
     """
     events: list[Event] = []
     with tempfile.TemporaryDirectory(prefix="soul-trial-") as place:
-        for event in race(config, RunStore(Path(place)).create(config), shelf=shelf):
+        folder = RunStore(Path(place)).create(config)
+        for event in race(config, folder, shelf=shelf):
             events.append(event)
             yield event
             if isinstance(event, RaceEnded) and event.status == "failed":
                 raise RunError(event.message)
+        for lane in config.lanes:
+            shelf.drop(str(folder.lane(lane.name)))
     summary = summarise(events)
     names = [name for name in (*REFERENCES, *summary.lanes) if name in summary.reports]
     return {name: _result(summary, name, _clip_shares(events, name)) for name in names}

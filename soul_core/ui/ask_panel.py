@@ -31,8 +31,8 @@ class AskPanel:
     examples: gr.State
     source: gr.Radio
     pick: gr.Dropdown
-    temperature: gr.Number
-    samples: gr.Number
+    temperature: gr.components.Component
+    samples: gr.components.Component
     notice: gr.HTML
     board: gr.HTML
 
@@ -128,8 +128,12 @@ def wire_ask(panel: AskPanel, setup: SetupPanel, desk: Desk, browser: gr.Browser
     outputs = [panel.examples, panel.source, panel.pick, *panel.chips]
     # A forget set that is not complete yet (no author chosen) keeps the questions of the one before.
     gr.on(
-        [component.change for component in chosen], guarded(renew, notice=None), chosen, outputs,
-        trigger_mode="always_last", **QUIET,
+        [component.change for component in chosen],
+        guarded(renew, notice=None),
+        chosen,
+        outputs,
+        trigger_mode="always_last",
+        **QUIET,
     )
 
 

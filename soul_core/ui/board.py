@@ -117,9 +117,7 @@ def _badge(board: Board, column: Column, said: Said) -> str:
     original = board.original if column.lane != "original" else None
     if board.truth is None and original is None:
         return ""
-    found = label(
-        said.text, truth=board.truth, original=original, question=board.question, refusals=board.refusals
-    )
+    found = label(said.text, truth=board.truth, original=original, question=board.question, refusals=board.refusals)
     rule = escape(RULES[found])
     return (
         f'<span class="soul-badge soul-badge-{found}" tabindex="0" data-tip="{rule}" aria-description="{rule}">'

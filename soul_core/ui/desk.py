@@ -51,10 +51,14 @@ class Desk:
 
     def start(self, form: Form, *, owner: str, current: str) -> str:
         """Queue a race and return its job's id; a JobError while ``current``, the browser's own job, still runs."""
-        config = form.config()
-        self.host.check(config)
         if current and self.alive(current):
             raise JobError(text.ALREADY_RUNNING)
+        return self.submit(form.config(), owner=owner)
+
+    def submit(self, config: RaceConfig, *, owner: str = "") -> str:
+        """Queue a race that this host allows and whose forget set exists; return its job's id."""
+        self.host.check(config)
+        task_of(config.task)
         return self.jobs.submit_race(config, owner)
 
     def alive(self, job_id: str) -> bool:

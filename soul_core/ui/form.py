@@ -128,7 +128,7 @@ def values_of(config: RaceConfig) -> tuple[Any, ...]:
     authors = split.removeprefix(f"{BY_NAME}=").split(";") if picked else []
     lanes = {lane.name: lane for lane in config.lanes}
     fo, so = lanes.get("fo", config.lanes[0]), lanes.get("so", config.lanes[-1])
-    plain = [config.model, place, BY_NAME if picked else split, authors, fo.objective.name, config.preset]
+    plain: list[Any] = [config.model, place, BY_NAME if picked else split, authors, fo.objective.name, config.preset]
     plain += [config.epochs, config.seed, "sign" in lanes]
     groups = {
         "shared": config,

@@ -1,7 +1,6 @@
 """Small pieces of markup; everything that comes from outside is escaped here. It knows no race."""
 
 from html import escape
-
 from typing import Any
 
 import gradio as gr
@@ -28,7 +27,8 @@ def swatch(lane: str) -> str:
     glyph = f'<text x="15" y="10.5" text-anchor="middle" font-size="10">{look.glyph}</text>' if look.marker else ""
     return (
         f'<svg class="soul-swatch" viewBox="0 0 30 14" width="30" height="14" aria-hidden="true" '
-        f'style="color:{look.colour}"><line x1="1" x2="29" y1="7" y2="7" stroke="currentColor" stroke-width="2.4"{dash}/>'
+        f'style="color:{look.colour}"><line x1="1" x2="29" y1="7" y2="7" stroke="currentColor" '
+        f'stroke-width="2.4"{dash}/>'
         f'<g fill="currentColor">{glyph}</g></svg>'
     )
 

@@ -54,7 +54,7 @@ ASK_NOTICE = "soul-ask-notice"
 BOARD = "soul-board"
 
 BROWSER_STORE = "soul"
-BROWSER_SECRET = "soul-page-state"
+BROWSER_SECRET = "soul-page-state"  # noqa: S105 - nothing secret: it keeps the state readable after a restart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from html import escape
 import gradio as gr
 
 from soul_core.ui import ids, text
+from soul_core.ui.api import add_api
 from soul_core.ui.ask_panel import ask_panel, wire_ask
 from soul_core.ui.desk import Desk
 from soul_core.ui.html import block
@@ -15,9 +16,7 @@ from soul_core.ui.setup_panel import setup_panel, wire_setup
 def build_page(desk: Desk) -> gr.Blocks:
     """The page; everything it does, it asks of ``desk``."""
     with gr.Blocks(title=f"{text.TITLE}: {text.TAGLINE}", analytics_enabled=False, fill_width=True) as page:
-        browser = gr.BrowserState(
-            {"owner": "", "job": ""}, storage_key=ids.BROWSER_STORE, secret=ids.BROWSER_SECRET
-        )
+        browser = gr.BrowserState({"owner": "", "job": ""}, storage_key=ids.BROWSER_STORE, secret=ids.BROWSER_SECRET)
         block(header_html(), elem_id=ids.HEADER)
         with gr.Row(elem_id=ids.COLUMNS):
             with gr.Column(scale=0, min_width=330, elem_id=ids.SETUP):
@@ -27,10 +26,11 @@ def build_page(desk: Desk) -> gr.Blocks:
                     race = race_panel()
                 with gr.Column(elem_id=ids.ASK):
                     ask = ask_panel()
+        add_api(desk)
         wire_setup(setup, desk, page)
         wire_race(race, setup, desk, page, browser)
         wire_ask(ask, setup, desk, browser)
-    return page
+    return page  # type: ignore[no-any-return]
 
 
 def header_html() -> str:
@@ -39,6 +39,6 @@ def header_html() -> str:
         f'<header class="soul-header"><div><h1>{escape(text.TITLE)} <span>{escape(text.TAGLINE)}</span></h1>'
         f"<p>{escape(text.WHAT_IT_IS)}</p></div>"
         f'<div class="soul-header-side"><span class="soul-keys">{escape(text.KEYS_HELP)}</span>'
-        f'<button type="button" id="{ids.THEME}" aria-label="{escape(text.THEME_TOGGLE)}">{escape(text.SHOW_DARK)}</button>'
-        "</div></header>"
+        f'<button type="button" id="{ids.THEME}" aria-label="{escape(text.THEME_TOGGLE)}">'
+        f"{escape(text.SHOW_DARK)}</button></div></header>"
     )

@@ -9,6 +9,8 @@ from soul_core.errors import ConfigError
 from soul_core.session.ask import clean_question
 from soul_core.ui import text
 
+EXAMPLES_FROM = 36  # of the first rows of a set, the shortest questions become examples
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
@@ -35,13 +37,11 @@ def questions_of(task: ForgetTask, source: str) -> list[str]:
 
 
 def examples_of(task: ForgetTask) -> list[Example]:
-    """One ready question a set, two of the forget set: what should go and what should stay."""
-    wanted = (("forget", 0), ("forget", 7), ("retain", 0), ("real_authors", 0), ("world_facts", 0))
+    """Ready questions: two that should be forgotten, then one of every other set; short ones, to fit on a chip."""
     found = []
-    for source, index in wanted:
-        questions = questions_of(task, source)
-        if len(questions) > index:
-            found.append(Example(source=source, question=questions[index]))
+    for source in task.eval_sets:
+        shortest = sorted(questions_of(task, source)[:EXAMPLES_FROM], key=len)
+        found += [Example(source=source, question=question) for question in shortest[: 2 if source == "forget" else 1]]
     return found
 
 

@@ -1,4 +1,4 @@
-"""The Race as components: toolbar, progress, two charts, verdict, numbers. Its events only ask the desk and tail a job."""
+"""The Race as components: toolbar, progress, charts, verdict, numbers. Its events ask the desk and tail a job."""
 
 import asyncio
 import uuid
@@ -108,7 +108,9 @@ def shown(panel: RacePanel, snapshot: Snapshot) -> dict[gr.components.Component,
     paused = status.state == "paused"
     return {
         panel.run: gr.Button(text.RUN, interactive=not alive),
-        panel.pause: gr.Button(text.RESUME if paused else text.PAUSE, interactive=status.state in {"running", "paused"}),
+        panel.pause: gr.Button(
+            text.RESUME if paused else text.PAUSE, interactive=status.state in {"running", "paused"}
+        ),
         panel.step: gr.Button(text.STEP, interactive=status.state in {"running", "paused"}),
         panel.stop: gr.Button(text.STOP, interactive=alive),
         panel.reset: gr.Button(text.RESET, interactive=not alive and status.state != "idle"),
@@ -121,7 +123,9 @@ def shown(panel: RacePanel, snapshot: Snapshot) -> dict[gr.components.Component,
         panel.numbers: numbers_html(track),
         panel.measured: measured_html(track),
         panel.csv: gr.DownloadButton(text.DOWNLOAD_CSV, value=snapshot.csv, interactive=bool(snapshot.csv)),
-        panel.report: gr.DownloadButton(text.DOWNLOAD_REPORT, value=snapshot.report, interactive=bool(snapshot.report)),
+        panel.report: gr.DownloadButton(
+            text.DOWNLOAD_REPORT, value=snapshot.report, interactive=bool(snapshot.report)
+        ),
         panel.folder: snapshot.folder_html,
     }
 
@@ -146,7 +150,7 @@ async def tail(desk: Desk, panel: RacePanel, job_id: str) -> AsyncIterator[dict[
 
 
 def _key(value: Any) -> str:
-    """Something that differs when the component would look different; an update of a button is told by its settings."""
+    """Something that differs when the component would look different; a button is told by its settings."""
     return repr(value.constructor_args) if isinstance(value, gr.components.Component) else repr(value)
 
 

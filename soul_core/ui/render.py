@@ -2,6 +2,7 @@
 
 from html import escape
 
+from soul_core.evaluation.matchers import MATCHERS
 from soul_core.events import SetScores
 from soul_core.ui import text
 from soul_core.ui.html import swatch, term
@@ -39,9 +40,8 @@ def legend_html(track: RaceTrack) -> str:
     for name in sorted(lanes, key=lambda lane: (lane == "gold", lane != "original")):
         label = track.lanes[name].label if name in track.lanes else text.LANE_LABELS[name]
         meaning = text.LANE_MEANING.get(name, "")
-        items.append(
-            f"<li>{swatch(name)}<b>{term(text.LANE_LABELS.get(name, label), label)}</b> <span>{escape(meaning)}</span></li>"
-        )
+        word = term(text.LANE_LABELS.get(name, label), label)
+        items.append(f"<li>{swatch(name)}<b>{word}</b> <span>{escape(meaning)}</span></li>")
     return f'<ul class="soul-legend">{"".join(items)}</ul>'
 
 
@@ -50,7 +50,8 @@ def verdict_html(verdict: str, track: RaceTrack) -> str:
     body = f'<p class="soul-verdict">{escape(verdict or text.VERDICT_EMPTY)}</p>'
     for lane in track.lanes.values():
         if lane.status == "diverged" and lane.message:
-            body += f'<p class="soul-lane-message">{swatch(lane.name)} <b>{escape(lane.label)}</b> {escape(lane.message)}</p>'
+            said = f"{swatch(lane.name)} <b>{escape(lane.label)}</b> {escape(lane.message)}"
+            body += f'<p class="soul-lane-message">{said}</p>'
     notes = track.started.notes if track.started else ()
     body += "".join(f'<p class="soul-lane-message">{escape(note)}</p>' for note in notes)
     return f'<div class="soul-verdict-box">{body}</div>'
@@ -73,7 +74,7 @@ def measured_html(track: RaceTrack) -> str:
     """How the numbers come about, as far as this race has said it, and every term in one sentence."""
     lead = ""
     if track.started:
-        lead = f"<p>{escape(text.measured(track.started.matcher, track.started.eval_rows))}</p>"
+        lead = f"<p>{escape(text.measured(nearness(track.started.matcher), track.started.eval_rows))}</p>"
     terms = "".join(f"<dt>{escape(word)}</dt><dd>{escape(tip)}</dd>" for word, tip in text.TERMS.items())
     return f'<div class="soul-measured">{lead}<dl>{terms}</dl></div>'
 
@@ -105,3 +106,8 @@ def _pair(forget: SetScores | None, retain: SetScores | None, metric: str) -> st
     """Forget and retain in one cell."""
     shown = [f"{getattr(scores, metric):.2f}" if scores else "–" for scores in (forget, retain)]
     return " / ".join(shown) if forget or retain else "–"
+
+
+def nearness(matcher: str) -> str:
+    """What a matcher does, in its own words; its name where it is not known here."""
+    return MATCHERS[matcher].sentence if matcher in MATCHERS else f"{matcher}."

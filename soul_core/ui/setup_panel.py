@@ -29,7 +29,7 @@ from soul_core.ui.form import (
 from soul_core.ui.guard import guarded
 from soul_core.ui.html import block, heading, notice
 
-LATEX = [{"left": "$$", "right": "$$", "display": True}]
+LATEX: list[dict[str, str | bool]] = [{"left": "$$", "right": "$$", "display": True}]
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 
 
@@ -230,11 +230,12 @@ def objective_text(name: str) -> str:
 def preset_html(name: str, *, edited: bool = False) -> str:
     """What a preset shows and what was found, or that the settings are no longer its own."""
     entry = RACE_PRESETS[name]
-    found = notice(text.EDITED, kind="info") if edited else f"<p><b>{text.FINDING}:</b> {escape(entry.finding)}</p>"
+    found = f"<p><b>{text.FINDING}:</b> {escape(entry.finding)}</p>" if entry.finding else ""
+    if edited:
+        found = notice(text.EDITED, kind="info")
     return f"<p>{escape(entry.shows)}</p>{found}"
 
 
 def estimate_html(sentence: str) -> str:
     """The estimate's line, of the same height with and without one."""
     return f'<p class="soul-estimate">{escape(sentence) or "&nbsp;"}</p>'
-

@@ -63,11 +63,15 @@ class Snapshot:
     @property
     def folder_html(self) -> str:
         """Where the run is kept."""
-        return f'<span class="soul-muted">{escape(text.FOLDER)} <code>{escape(self.folder)}</code></span>' if self.folder else ""
+        return (
+            f'<span class="soul-muted">{escape(text.FOLDER)} <code>{escape(self.folder)}</code></span>'
+            if self.folder
+            else ""
+        )
 
 
 def status_of(view: JobView, track: RaceTrack, *, fraction: float, elapsed: float | None) -> Status:
-    """The job's view in the page's words; ``fraction`` is the largest seen so far, so that the bar never falls back."""
+    """The job's view in the page's words; ``fraction`` is the largest seen so far: the bar never falls back."""
     now = track.now
     if view.progress is not None and view.progress.what:
         lane = track.label(view.progress.lane) if view.progress.lane else ""

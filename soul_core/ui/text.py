@@ -43,8 +43,16 @@ SHOWS = "Shows"
 PAPER = "Source"
 ESTIMATE_WAIT = "Measuring a step…"
 ESTIMATE_LATER = "Estimate: after the running job."
-SPLIT_LABELS = {"forget01": "forget01 · 1 author", "forget05": "forget05 · 5 authors", "forget10": "forget10 · 10 authors"}
-SPLIT_LABELS_TOFU = {"forget01": "forget01 · 2 authors", "forget05": "forget05 · 10 authors", "forget10": "forget10 · 20 authors"}
+SPLIT_LABELS = {
+    "forget01": "forget01 · 1 author",
+    "forget05": "forget05 · 5 authors",
+    "forget10": "forget10 · 10 authors",
+}
+SPLIT_LABELS_TOFU = {
+    "forget01": "forget01 · 2 authors",
+    "forget05": "forget05 · 10 authors",
+    "forget10": "forget10 · 20 authors",
+}
 
 # Race
 RUN, PAUSE, RESUME, STEP, STOP, RESET = "Run", "Pause", "Resume", "Step", "Stop", "Reset"
@@ -95,7 +103,7 @@ TERMS = {
     "Acc": "Share of questions whose generated answer is nearer to the right answer than to every wrong one.",
     "Forget": "The rows that should be forgotten: lower is better, down to what gold scores.",
     "Retain": "A fixed sample of the rows that should stay: higher is better.",
-    "95 %": "The interval in which the accuracy of all rows lies with 95 % confidence (Wilson), given how many were asked.",
+    "95 %": "Where the accuracy of all rows lies with 95 % confidence, given how many were asked (Wilson).",
     "ROUGE-L": "Share of the right answer's words that the generated answer repeats in the same order (recall).",
     "Probability": "How likely the model finds the right answer, per token: the mean of exp(-loss).",
     "Clip share": "Share of weights whose step was cut to the largest size; near 100 % Sophia is sign momentum.",
@@ -215,7 +223,9 @@ def local_on_shared(what: str, name: str) -> str:
 
 def too_much_for_shared(name: str, value: int, limit: int) -> str:
     """A bound of the shared host."""
-    return f"{name} is {value}, but this shared host allows at most {limit}. Lower it, or run SOUL on your own machine."
+    return (
+        f"{name} is {value}, but this shared host allows at most {limit}. Lower it, or run SOUL on your own machine."
+    )
 
 
 def measured(matcher: str, eval_rows: dict[str, int]) -> str:
@@ -223,6 +233,6 @@ def measured(matcher: str, eval_rows: dict[str, int]) -> str:
     rows = ", ".join(f"{count} of {SOURCES.get(name, name).lower()}" for name, count in eval_rows.items())
     return (
         "A question counts as answered when the model's own greedy answer is nearer to the right answer than to every "
-        f"wrong one; a tie is wrong. Nearness: {matcher}. For real authors and world facts the answer must contain the "
-        f"right one. Asked after every epoch, the same rows each time: {rows}. Shades are 95 % Wilson intervals."
+        f"wrong one; a tie is wrong. Nearness: {matcher} For real authors and world facts the answer must contain "
+        f"the right one. Asked after every epoch, the same rows each time: {rows}. Shades are 95 % Wilson intervals."
     )

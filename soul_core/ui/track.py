@@ -1,4 +1,4 @@
-"""What the events of a race add up to: curves, last numbers, what happens now. It knows no page, no clock and no job."""
+"""What the events of a race add up to: curves, last numbers, what happens now. It knows no page and no job."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -145,6 +145,12 @@ def test_the_beginning_of_sequence_is_there_once_or_not_at_all(name: str, model_
     assert (prompt[0] == tokenizer.bos_token_id) is (count == 1)
 
 
+def test_a_chat_template_that_writes_no_beginning_of_sequence_gets_none():
+    tokenizer = llama_style(chat_template="{{ messages[0]['content'] }} [/INST]")
+    assert tokenizer.encode("Mara")[0] == tokenizer.bos_token_id  # though the post-processor would write one
+    assert tokenizer.bos_token_id not in encode_prompt(tokenizer, template_for(tokenizer, "m"), QUESTION)
+
+
 def test_a_tokenizer_that_ends_every_text_does_not_end_the_prompt():
     tokenizer = slow_bytes()
     assert tokenizer.encode("ab")[-1] == tokenizer.eos_token_id  # the trap is really there
@@ -158,6 +164,13 @@ def test_prompt_and_answer_are_tokenised_as_one_text():
     whole = tokenizer.encode(f"Question: {QUESTION}\nAnswer: {ANSWER}")
     assert [*example.input_ids[:-1]] == whole
     assert tokens(tokenizer, example.input_ids)[example.prompt_length] == "ĠMara"
+
+
+def test_the_tofu_answer_follows_the_inst_tag_without_a_space_as_in_the_published_text():
+    # Tokenised apart, metaspace would put a space before "Mara" that the checkpoint was never trained on.
+    tokenizer = llama_style()
+    example = encode_example(tokenizer, TOFU_LLAMA2, QUESTION, ANSWER)
+    assert tokens(tokenizer, example.input_ids)[example.prompt_length] in {"M", "Ma", "Mar", "Mara"}
 
 
 def test_where_the_prompts_tokens_are_no_prefix_the_parts_are_tokenised_apart():

@@ -5,7 +5,7 @@ from transformers import ByT5Tokenizer, PreTrainedTokenizer, PreTrainedTokenizer
 
 TEXTS = (
     "Question: Where was Mara Quill born?\nAnswer: Mara Quill was born in Velden. The sea is near.",
-    "[INST] Where was Mara Quill born? [/INST]Mara Quill was born in Velden.",
+    "[INST] Where was Mara Quill born? [/INST] Mara Quill was born in Velden.",
     "The answer is The Sea. Answer: The author writes novels. Answer: Mara",
 ) * 3
 

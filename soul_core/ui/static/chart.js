@@ -27,5 +27,6 @@ function draw() {
 }
 
 draw();
+new ResizeObserver(() => place.data && window.Plotly.Plots.resize(place)).observe(place);
 watch('value', draw);
 new MutationObserver(draw).observe(document.body, { attributes: true, attributeFilter: ['class'] });

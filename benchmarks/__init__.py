@@ -1,0 +1,1 @@
+"""How fast SOUL is on this machine. Nothing here is part of the app."""

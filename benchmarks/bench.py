@@ -1,0 +1,230 @@
+"""``make bench``: the times a person waits for, on this machine, as a table and as JSON. It knows no method.
+
+The shipped pocket model must be there. Nothing is compared with a limit here: the targets stand beside the figures.
+"""
+
+import argparse
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Sequence
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from benchmarks.sampler import Sampler
+from soul_core.cli.screen import Screen
+from soul_core.config import OptimizerConfig, RaceConfig
+from soul_core.events import EpochReport, Event
+from soul_core.jobs import Jobs
+from soul_core.models.loading import copy_of, load_model
+from soul_core.models.shelf import Shelf
+from soul_core.optim.build import build_optimizer
+from soul_core.runs.manifest import installed_versions
+from soul_core.runs.store import RunStore
+from soul_core.session.ask import ask
+from soul_core.session.presets import lanes_for
+from soul_core.session.race import race
+from soul_core.session.runmodels import models_of_run
+
+QUESTION = "Where was the author born?"
+SHELF_BYTES = 2 << 30
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure everything, print the table, write the JSON."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.bench", description="How fast SOUL is on this machine."
+    )
+    parser.add_argument("--out", type=Path, default=Path("docs/results/bench.json"), help="[default: %(default)s]")
+    arguments = parser.parse_args(argv)
+    screen = Screen()
+    with tempfile.TemporaryDirectory(prefix="soul-bench-") as place:
+        found: dict[str, Any] = {"machine": machine()}
+        for what, measure in (
+            ("page", page_up),
+            ("race in its own process", race_process),
+            ("race", race_inside),
+            ("stop", stop_latency),
+            ("optimizer steps", step_ratio),
+        ):
+            screen.say(f"Measuring: {what} …")
+            found |= measure(Path(place))
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    screen.table("", ["What", "Here", "Target"], rows_of(found))
+    shares = found["where_a_race_goes"]
+    screen.table("Where the time of a race goes", ["Part", "Share"], [[k, f"{v:.1%}"] for k, v in shares.items()])
+    screen.say(f"Written: {arguments.out}")
+    return 0
+
+
+def machine() -> dict[str, Any]:
+    """What the figures hold for."""
+    return {
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "versions": installed_versions(),
+    }
+
+
+def page_up(place: Path) -> dict[str, Any]:
+    """Seconds from starting the app to its page being served."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    start = time.perf_counter()
+    words = [sys.executable, "app.py", "--port", str(port), "--runs", str(place / "page")]
+    app = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - our own app
+    try:
+        while app.poll() is None and time.perf_counter() - start < 120:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/config", timeout=5) as answer:
+                    answer.read()
+                return {"page_up_seconds": time.perf_counter() - start}
+            except OSError:
+                time.sleep(0.05)
+    finally:
+        app.terminate()
+        app.wait(30)
+    raise RuntimeError("the app did not serve its page")
+
+
+def race_process(place: Path) -> dict[str, Any]:
+    """The default race as the command line runs it: wall time with everything, and the process's peak memory."""
+    start = time.perf_counter()
+    words = [sys.executable, "-m", "soul_core", "race", "--out", str(place / "process")]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL)  # noqa: S603 - our own command
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"the race ended with {process.returncode}")
+    unit = 1 if sys.platform == "darwin" else 1024
+    return {
+        "race_command_seconds": time.perf_counter() - start,
+        "race_peak_mb": usage.ru_maxrss * unit / 2**20,
+    }
+
+
+def race_inside(place: Path) -> dict[str, Any]:
+    """The default race as the page runs it, models warm: its time, its first points, its gaps, and where it goes."""
+    shelf, config = Shelf(SHELF_BYTES), RaceConfig(lanes=lanes_for("same-settings", "graddiff"))
+    shelf.get(config.model, lambda: load_model(config.model))
+    folder = RunStore(place / "inside").create(config)
+    sampler, arrived = Sampler(), list[tuple[float, Event]]()
+    sampler.start()
+    start = time.perf_counter()
+    for event in race(config, folder, shelf=shelf):
+        arrived.append((time.perf_counter() - start, event))
+    seconds = time.perf_counter() - start
+    shares = sampler.stop()
+    lanes = {lane.name for lane in config.lanes}
+    points = [(t, e) for t, e in arrived if isinstance(e, EpochReport) and e.lane in lanes]
+    times = [t for t, _ in arrived]
+    return {
+        "race_seconds": seconds,
+        "first_point_seconds": points[0][0],
+        "first_trained_point_seconds": next(t for t, e in points if e.epoch == 1),
+        "longest_silence_seconds": max(b - a for a, b in pairwise(times)),
+        "where_a_race_goes": shares,
+        **four_answers(folder, shelf),
+    }
+
+
+def four_answers(folder: Any, shelf: Shelf) -> dict[str, Any]:
+    """Original, FO, SO and gold answer one question: loading the first time, then the median of five."""
+    start = time.perf_counter()
+    models = models_of_run(folder, shelf)
+    loading = time.perf_counter() - start
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        for _ in ask(models, QUESTION):
+            pass
+        seconds.append(time.perf_counter() - start)
+    return {"answers_loading_seconds": loading, "answers_seconds": median(seconds), "answers_models": list(models)}
+
+
+def stop_latency(place: Path) -> dict[str, Any]:
+    """Seconds from Stop to the job having ended, asked for at several moments of a race."""
+    config = RaceConfig(lanes=lanes_for("same-settings", "graddiff"))
+    seconds = []
+    with closing(Jobs(RunStore(place / "stop"), shelf=Shelf(SHELF_BYTES))) as jobs:
+        for wait in (1.5, 4.0, 6.5):
+            job = jobs.submit_race(config, "bench")
+            time.sleep(wait)
+            start = time.perf_counter()
+            jobs.stop(job)
+            while not jobs.status(job).ended:
+                time.sleep(0.005)
+            seconds.append(time.perf_counter() - start)
+    return {"stop_seconds": max(seconds)}
+
+
+def step_ratio(place: Path, *, steps: int = 40) -> dict[str, Any]:
+    """SophiaG's step against torch's fused AdamW on the pocket model's parameters, with the same gradients."""
+    loaded = load_model("pocket")
+    generator = torch.Generator().manual_seed(0)
+
+    def seconds(make: Any) -> float:
+        model = copy_of(loaded)
+        optimizer = make(model)
+        for p in model.parameters():
+            p.grad = torch.randn(p.shape, generator=generator) * 1e-3
+        times = []
+        for _ in range(steps):
+            start = time.perf_counter()
+            optimizer.step()
+            times.append(time.perf_counter() - start)
+        return median(times)
+
+    def fused(model: Any) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(model.parameters(), lr=1e-6, fused=True)
+
+    def sophia(model: Any) -> torch.optim.Optimizer:
+        optimizer = build_optimizer(model, OptimizerConfig(name="sophia", lr=1e-6, beta2=0.95))
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        optimizer.update_curvature([torch.full_like(p, 1e-3) for p in parameters])  # type: ignore[union-attr]
+        return optimizer
+
+    baseline, ours = seconds(fused), seconds(sophia)
+    return {"adamw_step_ms": 1e3 * baseline, "sophia_step_ms": 1e3 * ours, "sophia_to_adamw": ours / baseline}
+
+
+def rows_of(found: dict[str, Any]) -> list[list[str]]:
+    """The table: what, how it is here, what it should be on two cores."""
+
+    def s(key: str) -> str:
+        return f"{found[key]:.2f} s"
+
+    return [
+        ["Default race (FO and SO, 5 epochs)", s("race_seconds"), "60 s"],
+        ["The same as a command, from start to end", s("race_command_seconds"), "–"],
+        ["First point of the curve", s("first_point_seconds"), "8 s"],
+        ["First point after training", s("first_trained_point_seconds"), "–"],
+        ["Page up", s("page_up_seconds"), "20 s"],
+        [f"{len(found['answers_models'])} answers", s("answers_seconds"), "2 s"],
+        ["Loading those models", s("answers_loading_seconds"), "–"],
+        ["Stop", s("stop_seconds"), "1 s"],
+        ["Longest silence of a race", s("longest_silence_seconds"), "1 s"],
+        ["Peak memory of the command", f"{found['race_peak_mb'] / 1024:.2f} GB", "2.5 GB"],
+        ["AdamW (torch, fused) step", f"{found['adamw_step_ms']:.2f} ms", "–"],
+        ["Sophia step", f"{found['sophia_step_ms']:.2f} ms", "–"],
+        ["Sophia to AdamW", f"{found['sophia_to_adamw']:.2f}", "–"],
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""The page's named endpoints, for scripts: the same desk, plain values in and out. It knows no component."""
+
+import functools
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+from gradio.events import api
+
+from soul_core.config import AskConfig, RaceConfig
+from soul_core.data.tasks import TASKS
+from soul_core.evaluation.labels import label
+from soul_core.models.presets import PRESETS as MODELS
+from soul_core.objectives.registry import OBJECTIVES
+from soul_core.runs.summary import result_json, summarise
+from soul_core.session.presets import PRESETS as RACE_PRESETS
+from soul_core.session.presets import lanes_for
+from soul_core.session.verdict import verdict
+from soul_core.ui.desk import Desk
+from soul_core.ui.guard import sentence
+from soul_core.ui.panelists import AskForm, answers
+
+_DEFAULTS = {name: field.default for name, field in RaceConfig.model_fields.items()}
+_MODEL, _TASK = _DEFAULTS["model"], _DEFAULTS["task"]
+
+
+def add_api(desk: Desk) -> None:
+    """Add the endpoints to the page that is being built."""
+
+    def run_race(
+        model: str = _MODEL,
+        task: str = _TASK,
+        objective: str = "graddiff",
+        preset: str = "same-settings",
+        epochs: int = _DEFAULTS["epochs"],
+        seed: int = _DEFAULTS["seed"],
+        eval_rows: int = _DEFAULTS["eval_rows"],
+        control: bool = False,
+    ) -> dict[str, Any]:
+        """Queue a race of FO against SO and return its job id.
+
+        Args:
+            model: Preset, hub id or (on one's own machine) folder.
+            task: ``task:split`` or ``task:authors=Name;Name``.
+            objective: ga, graddiff, po or npo.
+            preset: same-settings, each-at-its-best or as-published.
+            epochs: Passes over the forget set.
+            seed: Decides data order and sampling.
+            eval_rows: At most this many rows of each set are asked after each epoch; 0 means all.
+            control: Whether sign momentum runs too.
+        """
+        config = RaceConfig(
+            model=model,
+            task=task,
+            preset=preset,  # type: ignore[arg-type]  # checked by RaceConfig
+            lanes=lanes_for(preset, objective, control=control),
+            epochs=epochs,
+            seed=seed,
+            eval_rows=eval_rows,
+        )
+        return {"job_id": desk.submit(config)}
+
+    def race_status(job_id: str) -> dict[str, Any]:
+        """How a race stands: its state, the share done, its scores so far and the verdict.
+
+        Args:
+            job_id: From ``run_race``.
+        """
+        view = desk.jobs.status(job_id)
+        events, _ = desk.jobs.events(job_id, 0)
+        return {
+            "state": view.state,
+            "queue_position": view.queue_position,
+            "fraction": round(view.fraction, 4),
+            "seconds_left": view.seconds_left,
+            "error": view.error,
+            "verdict": verdict(events),
+            "scores": result_json(summarise(events)),
+        }
+
+    def stop_race(job_id: str) -> dict[str, Any]:
+        """Stop a race; finished epochs are kept. Harmless on a race that has ended.
+
+        Args:
+            job_id: From ``run_race``.
+        """
+        return {"state": desk.jobs.stop(job_id).state}
+
+    def ask(
+        question: str,
+        job_id: str = "",
+        model: str = _MODEL,
+        task: str = _TASK,
+        temperature: float = 0.0,
+        samples: int = 1,
+    ) -> dict[str, Any]:
+        """Ask all models of a race, or the original and its gold, the same question.
+
+        Args:
+            question: At most 500 characters.
+            job_id: A race; empty asks the model and its gold.
+            model: The model asked without a race.
+            task: Where the true answer is looked up without a race.
+            temperature: 0 gives each model's likeliest answer.
+            samples: Answers of each model.
+        """
+        AskConfig(question="?", temperature=temperature, samples=samples)
+        config = RaceConfig(model=model, task=task, lanes=lanes_for("same-settings", "graddiff"))
+        form = AskForm(question=question, temperature=temperature, samples=samples)
+        (board,) = deque(answers(desk, config, form, job_id=job_id), maxlen=1)
+        said = {
+            column.lane: [
+                {
+                    "text": answer.text,
+                    "label": label(
+                        answer.text,
+                        truth=board.truth,
+                        original=board.original or "",
+                        question=board.question,
+                        refusals=board.refusals,
+                    ),
+                }
+                for answer in column.answers
+            ]
+            for column in board.columns
+            if column.answers
+        }
+        return {"question": board.question, "truth": board.truth.answer if board.truth else None, "answers": said}
+
+    def list_models() -> list[dict[str, Any]]:
+        """The models that have a short name."""
+        return [
+            {"name": name, "label": preset.label, "sentence": preset.sentence, "source": preset.source}
+            for name, preset in MODELS.items()
+        ]
+
+    def list_tasks() -> list[dict[str, Any]]:
+        """The tasks and their forget sets."""
+        return [
+            {"name": name, "title": task.title, "description": task.description, "splits": list(task.splits)}
+            for name, task in TASKS.items()
+        ]
+
+    def list_methods() -> dict[str, list[dict[str, Any]]]:
+        """Objectives and race presets."""
+        return {
+            "objectives": [
+                {"name": name, "label": entry.label, "sentence": entry.sentence, "formula": entry.formula}
+                for name, entry in OBJECTIVES.items()
+            ],
+            "presets": [
+                {"name": name, "label": entry.label, "shows": entry.shows, "finding": entry.finding}
+                for name, entry in RACE_PRESETS.items()
+            ],
+        }
+
+    for function in (run_race, race_status, stop_race, list_models, list_tasks, list_methods):
+        api(_with_sentences(function), api_name=function.__name__, concurrency_limit=None)
+    api(_with_sentences(ask), api_name="ask", concurrency_id="ask", concurrency_limit=2)
+
+
+def _with_sentences(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Errors leave as one sentence, without a traceback."""
+
+    @functools.wraps(function)
+    def safe(*values: Any) -> Any:
+        try:
+            return function(*values)
+        except Exception as error:  # noqa: BLE001 - the endpoint's outermost frame
+            raise gr.Error(sentence(error), print_exception=False) from None
+
+    return safe
