@@ -20,13 +20,13 @@ def sophia_direction_(m_N: Tensor, h_N: Tensor, *, rho: float, eps: float = EPS)
     return m_N.clamp_(-1.0, 1.0)
 
 
-def clipped_norm(direction_N: Tensor) -> Tensor:
-    """Square root of how many coordinates of a clipped direction are at -1 or 1."""
-    # Shrunk at the last number below 1, only those remain, and their norm counts them. Comparing and counting
+def clipped_count(direction_N: Tensor) -> Tensor:
+    """How many coordinates of a clipped direction are at -1 or 1."""
+    # Shrunk at the last number below 1, only those remain, and their squares count them. Comparing and counting
     # booleans takes longer on the CPU than all the rest of a step.
     below_one = 1.0 - torch.finfo(direction_N.dtype).eps / 2
-    root: Tensor = torch.linalg.vector_norm(F.hardshrink(direction_N, below_one))
-    return root
+    at_clip_N = F.hardshrink(direction_N, below_one)
+    return torch.dot(at_clip_N, at_clip_N)
 
 
 class Sophia(Optimizer):
@@ -109,7 +109,7 @@ class Sophia(Optimizer):
                 direction_N = sophia_direction_(
                     self._scratch.gather(0, m), self._scratch.gather(1, h), rho=group["rho"]
                 )
-                clipped.append(clipped_norm(direction_N))
+                clipped.append(clipped_count(direction_N))
                 # (1 - lr*wd) p - lr*u = p - lr (u + wd*p), whose bracket is also what the step's norm is made of.
                 moves = split_like(direction_N, p)
                 if weight_decay:
@@ -118,7 +118,7 @@ class Sophia(Optimizer):
                 torch._foreach_add_(p, moves, alpha=-lr)
             coordinates += sum(p.numel() for p in params)
         if coordinates:
-            self.clip_share = torch.stack(clipped).square().sum() / coordinates
+            self.clip_share = torch.stack(clipped).sum() / coordinates
             self.update_norm = torch.linalg.vector_norm(torch.stack(norms))
         return loss
 

@@ -3,22 +3,24 @@
 import shutil
 import tempfile
 import time
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from soul_core.config import RaceConfig
 from soul_core.errors import JobError, RunError, SoulError
-from soul_core.events import EpochReport, Event, LaneEnded, RaceEnded
+from soul_core.events import EpochReport, Event, LaneEnded, Progress, RaceEnded
 from soul_core.jobs import Jobs
 from soul_core.jobs.jobs import RACE
 from soul_core.models.loading import load_model
-from soul_core.models.presets import PRESETS, gold_for
+from soul_core.models.presets import PRESETS
 from soul_core.models.shelf import Shelf
 from soul_core.runs.folder import CURVES, REPORT, RunFolder
 from soul_core.runs.store import RunStore
 from soul_core.session.ask import ask
 from soul_core.session.command import command_of
 from soul_core.session.estimate import estimate
+from soul_core.session.pocket_make import can_train_gold, find_gold, train_gold
 from soul_core.session.verdict import verdict
 from soul_core.ui import text
 from soul_core.ui.form import Form
@@ -27,6 +29,8 @@ from soul_core.ui.questions import task_of
 from soul_core.ui.snapshot import Snapshot, status_of
 from soul_core.ui.track import RaceTrack
 
+GOLD = "gold"
+GOLDS = "golds"  # folder below the runs
 WARM_UP = "Who are you?"
 JUDGED = (EpochReport, LaneEnded, RaceEnded)
 
@@ -75,15 +79,17 @@ class Desk:
         except SoulError:
             return None
 
-    def toggle_pause(self, job_id: str) -> None:
-        """Pause what runs, let go on what is paused or was cut off."""
+    def toggle_pause(self, job_id: str) -> bool:
+        """Pause what runs, let go on what is paused or was cut off; whether the job has to be watched anew."""
         view = self.jobs.status(job_id)
         if view.state == "paused":
             self.jobs.resume(job_id)
-        elif view.ended and view.can_resume:
+            return False
+        if view.ended and view.can_resume:
             self.jobs.resume_race(job_id)
-        else:
-            self.jobs.pause(job_id)
+            return True
+        self.jobs.pause(job_id)
+        return False
 
     def watch(self, job_id: str) -> "Watch":
         """A look-out for one job."""
@@ -103,7 +109,31 @@ class Desk:
 
     def gold_can_be_trained(self, config: RaceConfig) -> bool:
         """Whether there is no gold for this forget set, but one could be trained here."""
-        return config.model == "pocket" and not gold_for(config.model, task_of(config.task))
+        task = task_of(config.task)
+        return not self.host.public and can_train_gold(config.model, task) and not self.gold_of(config)
+
+    def gold_of(self, config: RaceConfig) -> str:
+        """The gold of a model and a forget set: shipped, published or trained here; empty if there is none."""
+        return find_gold(config.model, task_of(config.task), self.golds)
+
+    @property
+    def golds(self) -> Path:
+        """Where golds that were trained from the page are kept."""
+        return self.store.root / GOLDS
+
+    def train_gold(self, config: RaceConfig, *, owner: str) -> str:
+        """Queue the training of a gold for this forget set; return its job's id."""
+        if not self.gold_can_be_trained(config):
+            raise JobError(text.NO_GOLD_TO_TRAIN)
+        task = task_of(config.task)
+        return self.jobs.submit(
+            GOLD, text.gold_label(task.subjects), lambda: _as_events(train_gold(task, self.golds)), owner
+        )
+
+
+def _as_events(training: Iterator[Progress]) -> Generator[Event, None, None]:
+    """A training's progress as a job's events."""
+    yield from training
 
 
 @dataclass(slots=True, kw_only=True)

@@ -55,7 +55,6 @@ def _drawn(track: RaceTrack) -> list[LaneTrack]:
 
 
 def _level(lane: LaneTrack, scores: SetScores, epochs: int) -> list[Figure]:
-    look = look_of(lane.name)
     ends = [0, epochs]
     line = {
         **_line(lane),
@@ -65,24 +64,15 @@ def _level(lane: LaneTrack, scores: SetScores, epochs: int) -> list[Figure]:
         "hovertemplate": _hover(lane.label),
         "customdata": [[scores.acc_low, scores.acc_high, scores.rows]] * 2,
     }
-    if lane.name == "original":
-        start = {
-            **line,
-            "x": [0],
-            "y": [scores.acc],
-            "mode": "markers",
-            "customdata": line["customdata"][:1],
-            "marker": {"symbol": look.marker, "size": 10, "color": look.colour},
-        }
-        return [line, start]
-    return [*_band(lane, ends, [scores, scores]), line]
+    # The original's interval is that of every lane at epoch 0.
+    return [line] if lane.name == "original" else [*_band(lane, ends, [scores, scores]), line]
 
 
 def _growing(lane: LaneTrack, points: list[tuple[int, SetScores]]) -> list[Figure]:
     look = look_of(lane.name)
     epochs = [epoch for epoch, _ in points]
     scores = [score for _, score in points]
-    labels = [""] * (len(points) - 1) + [lane.label]
+    labels = [""] * (len(points) - 1) + [text.LANE_LABELS.get(lane.name, lane.label)]
     line = {
         **_line(lane),
         "x": epochs,

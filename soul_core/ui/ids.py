@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from soul_core.runs.styles import LANE_STYLES, lane_style
+
 HEADER = "soul-header"
 THEME = "soul-theme"
 COLUMNS = "soul-columns"
@@ -24,6 +26,7 @@ ADVANCED = "soul-advanced"
 ESTIMATE = "soul-estimate"
 COMMAND = "soul-command"
 TRAIN_GOLD = "soul-train-gold"
+GOLD_PROGRESS = "soul-gold-progress"
 SETUP_NOTICE = "soul-setup-notice"
 
 TOOLBAR = "soul-toolbar"
@@ -59,7 +62,7 @@ BROWSER_SECRET = "soul-page-state"  # noqa: S105 - nothing secret: it keeps the 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneLook:
-    """How a lane is drawn; never by colour alone.
+    """How a lane is drawn: the style it has everywhere, its colour as a variable that follows the page's mode.
 
     Attributes:
         colour: CSS variable of the line and the text.
@@ -67,7 +70,7 @@ class LaneLook:
         dash: Plotly's name of the dash.
         svg_dash: The same dash for an SVG line.
         marker: Plotly's name of the marker; empty for none.
-        glyph: The marker as a character, for legends and tables.
+        glyph: The marker as a character, for legends.
     """
 
     colour: str
@@ -78,27 +81,26 @@ class LaneLook:
     glyph: str
 
 
-def _look(key: str, dash: str, svg_dash: str, marker: str, glyph: str) -> LaneLook:
-    return LaneLook(
-        colour=f"var(--lane-{key})",
-        band=f"var(--lane-{key}-band)",
-        dash=dash,
-        svg_dash=svg_dash,
-        marker=marker,
-        glyph=glyph,
-    )
-
-
-LOOKS: dict[str, LaneLook] = {
-    "original": _look("original", "2px,3px", "2 3", "diamond", "◆"),
-    "fo": _look("fo", "solid", "", "circle", "●"),
-    "so": _look("so", "9px,3px", "9 3", "square", "■"),
-    "sign": _look("sign", "5px,2px,1px,2px", "5 2 1 2", "triangle-up", "▲"),
-    "gold": _look("gold", "7px,6px", "7 6", "", "╌"),
+_MARKERS: dict[str, tuple[str, str]] = {
+    "circle": ("circle", "●"),
+    "square": ("square", "■"),
+    "triangle": ("triangle-up", "▲"),
+    "diamond": ("diamond", "◆"),
+    "cross": ("cross", "✚"),
+    "none": ("", ""),
 }
-OTHER_LOOK = _look("other", "3px,2px", "3 2", "cross", "✚")
 
 
 def look_of(lane: str) -> LaneLook:
-    """The look of a lane; lanes that have none of their own share one."""
-    return LOOKS.get(lane, OTHER_LOOK)
+    """The look of a lane; lanes that have no colour of their own share one."""
+    style = lane_style(lane)
+    key = lane if lane in LANE_STYLES else "other"
+    marker, glyph = _MARKERS[style.marker]
+    return LaneLook(
+        colour=f"var(--lane-{key})",
+        band=f"var(--lane-{key}-band)",
+        dash=",".join(f"{length}px" for length in style.dash.split()) or "solid",
+        svg_dash=style.dash,
+        marker=marker,
+        glyph=glyph,
+    )

@@ -8,6 +8,7 @@ from soul_core.ui import ids, text
 from soul_core.ui.api import add_api
 from soul_core.ui.ask_panel import ask_panel, wire_ask
 from soul_core.ui.desk import Desk
+from soul_core.ui.gold import wire_gold
 from soul_core.ui.html import block
 from soul_core.ui.race_panel import race_panel, wire_race
 from soul_core.ui.setup_panel import setup_panel, wire_setup
@@ -28,6 +29,7 @@ def build_page(desk: Desk) -> gr.Blocks:
                     ask = ask_panel()
         add_api(desk)
         wire_setup(setup, desk, page)
+        wire_gold(setup, desk, page, browser)
         wire_race(race, setup, desk, page, browser)
         wire_ask(ask, setup, desk, browser)
     return page  # type: ignore[no-any-return]

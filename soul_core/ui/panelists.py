@@ -8,14 +8,13 @@ from soul_core.config import RaceConfig
 from soul_core.data.refusals import refusals
 from soul_core.errors import RunError
 from soul_core.models.loading import LoadedModel, load_model
-from soul_core.models.presets import gold_for
 from soul_core.runs.folder import RunFolder
 from soul_core.session.ask import ask
 from soul_core.session.runmodels import models_of_run
 from soul_core.ui import text
 from soul_core.ui.board import Board, Column, Said
 from soul_core.ui.desk import Desk
-from soul_core.ui.questions import checked_question, known_row, task_of
+from soul_core.ui.questions import checked_question, known_row
 
 SHOW_EVERY = 0.08  # seconds between two pictures of the growing answers
 USUAL = (("fo", "FO"), ("so", "SO"))
@@ -84,7 +83,7 @@ def _folder(desk: Desk, job_id: str) -> RunFolder | None:
 
 def _without_run(desk: Desk, config: RaceConfig) -> dict[str, LoadedModel]:
     """The original and, where one is at hand, the gold."""
-    specs = {"original": config.model, "gold": gold_for(config.model, task_of(config.task))}
+    specs = {"original": config.model, "gold": desk.gold_of(config)}
     return {
         lane: desk.shelf.get(spec, lambda spec=spec: load_model(spec, allow_local=not desk.host.public))  # type: ignore[misc]
         for lane, spec in specs.items()

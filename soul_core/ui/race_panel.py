@@ -105,11 +105,11 @@ def shown(panel: RacePanel, snapshot: Snapshot) -> dict[gr.components.Component,
     """Every component's value for a snapshot of a job."""
     status, track = snapshot.status, snapshot.track
     alive = status.alive
-    paused = status.state == "paused"
+    resumable = status.state == "paused" or (not alive and status.can_resume)
     return {
         panel.run: gr.Button(text.RUN, interactive=not alive),
         panel.pause: gr.Button(
-            text.RESUME if paused else text.PAUSE, interactive=status.state in {"running", "paused"}
+            text.RESUME if resumable else text.PAUSE, interactive=resumable or status.state == "running"
         ),
         panel.step: gr.Button(text.STEP, interactive=status.state in {"running", "paused"}),
         panel.stop: gr.Button(text.STOP, interactive=alive),
@@ -184,9 +184,9 @@ def wire_race(panel: RacePanel, setup: SetupPanel, desk: Desk, page: gr.Blocks, 
         def act(state: dict[str, str]) -> dict[Any, Any]:
             job_id = state.get("job", "")
             if not job_id:
-                return {panel.notice: notice(text.NOTHING_TO_STOP, kind="info")}
-            action(job_id)
-            return {panel.notice: ""}
+                return {to_tail: "", panel.notice: notice(text.NOTHING_TO_STOP, kind="info")}
+            watch_anew = action(job_id) is True
+            return {to_tail: job_id if watch_anew else "", panel.notice: ""}
 
         return guarded(act, notice=panel.notice)
 
@@ -201,10 +201,11 @@ def wire_race(panel: RacePanel, setup: SetupPanel, desk: Desk, page: gr.Blocks, 
     loaded = page.load(
         guarded(attach, notice=panel.notice), browser, [to_tail, browser, panel.notice, *setup.inputs], **QUIET
     ).then(following, to_tail, outputs, **QUIET)
-    for button, action in (
-        (panel.pause, desk.toggle_pause),
-        (panel.step, desk.jobs.step),
-        (panel.stop, desk.jobs.stop),
-    ):
-        button.click(on_job(action), browser, panel.notice, **QUIET)
-    panel.reset.click(guarded(reset, notice=panel.notice), browser, outputs, cancels=[running, loaded], **QUIET)
+    resumed = panel.pause.click(on_job(desk.toggle_pause), browser, [panel.notice, to_tail], **QUIET).then(
+        following, to_tail, outputs, **QUIET
+    )
+    for button, action in ((panel.step, desk.jobs.step), (panel.stop, desk.jobs.stop)):
+        button.click(on_job(action), browser, [panel.notice, to_tail], **QUIET)
+    panel.reset.click(
+        guarded(reset, notice=panel.notice), browser, outputs, cancels=[running, loaded, resumed], **QUIET
+    )

@@ -9,7 +9,7 @@ from soul_core.ui.html import swatch, term
 from soul_core.ui.snapshot import Status
 from soul_core.ui.track import LaneTrack, RaceTrack
 
-COLUMNS = ("Forget", "Retain", "ROUGE-L", "Probability", "Clip share", "Grad norm", "Seconds")
+COLUMNS = ("Forget", "Retain", "ROUGE-L", "Probability", "Real / world", "Clip share", "Grad norm", "Seconds")
 
 
 def progress_html(status: Status) -> str:
@@ -87,6 +87,7 @@ def _row(lane: LaneTrack) -> str:
         _acc(retain),
         _pair(forget, retain, "rouge_l"),
         _pair(forget, retain, "probability"),
+        _pair(lane.last.get("real_authors"), lane.last.get("world_facts"), "acc"),
         text.percent(lane.clip_share) if lane.clip_share is not None else "–",
         f"{lane.grad_norm:.3g}" if lane.grad_norm is not None else "–",
         f"{lane.train_seconds:.1f}" if trained else "–",

@@ -44,6 +44,7 @@ class SetupPanel:
     command: gr.Textbox
     gold_box: gr.Column
     train_gold: gr.Button
+    gold_progress: gr.HTML
     notice: gr.HTML
 
     def component(self, name: str) -> Any:
@@ -85,6 +86,7 @@ def setup_panel(desk: Desk) -> SetupPanel:
     with gr.Column(visible=False, elem_classes=["soul-gold-box"]) as gold_box:
         block(f"<p>{escape(text.TRAIN_GOLD_HELP)}</p>")
         train_gold = gr.Button(text.TRAIN_GOLD, size="sm", elem_id=ids.TRAIN_GOLD)
+        gold_progress = block("", elem_id=ids.GOLD_PROGRESS)
     objective = gr.Radio(
         [(entry.label, name) for name, entry in OBJECTIVES.items()],
         value=form.objective,
@@ -133,6 +135,7 @@ def setup_panel(desk: Desk) -> SetupPanel:
         command=command,
         gold_box=gold_box,
         train_gold=train_gold,
+        gold_progress=gold_progress,
         notice=warning,
     )
 

@@ -37,6 +37,8 @@ TRAIN_GOLD_HELP = (
     "No gold model ships for this forget set. Training one from scratch without it takes some minutes; "
     "the dashed line and the gold column need it."
 )
+NO_GOLD_TO_TRAIN = "There is a gold model for this forget set already, or none can be trained here."
+GOLD_READY = "Gold is trained: the next race shows it as the dashed line."
 EDITED = "Settings differ from the preset: the finding above may not hold."
 FINDING = "What we found"
 SHOWS = "Shows"
@@ -106,6 +108,7 @@ TERMS = {
     "95 %": "Where the accuracy of all rows lies with 95 % confidence, given how many were asked (Wilson).",
     "ROUGE-L": "Share of the right answer's words that the generated answer repeats in the same order (recall).",
     "Probability": "How likely the model finds the right answer, per token: the mean of exp(-loss).",
+    "Real / world": "Accuracy on real authors and on world facts, asked after the last epoch: it should not suffer.",
     "Clip share": "Share of weights whose step was cut to the largest size; near 100 % Sophia is sign momentum.",
     "Grad norm": "Length of the last step's gradient before it is clipped.",
     "Seconds": "Time spent on this lane's optimizer steps.",
@@ -204,6 +207,12 @@ def time_line(elapsed: float | None, left: float | None) -> str:
 def estimate_line(seconds: float, memory_mb: float, basis: str) -> str:
     """Time and memory of a race before it runs."""
     return f"About {duration(seconds)} and {memory_mb / 1000:.1f} GB of memory. {basis}"
+
+
+def gold_label(authors: tuple[str, ...]) -> str:
+    """What a training of gold is called in the queue."""
+    named = ", ".join(authors[:3])
+    return f"Gold without {named}" + (f" and {len(authors) - 3} more" if len(authors) > 3 else "")
 
 
 def question_length(length: int) -> str:

@@ -43,7 +43,7 @@ def test_the_reported_norm_is_that_of_the_change_of_the_weights(block, monkeypat
         gradients(params, step)
         optimizer.step()
         after = torch.cat([p.detach().flatten() for p in params])
-        assert optimizer.update_norm.item() == pytest.approx((after - before).norm().item(), rel=1e-9)
+        assert optimizer.update_norm.item() == pytest.approx((after - before).norm().item(), rel=1e-6)
 
 
 def test_the_first_step_moves_each_coordinate_by_the_rate():

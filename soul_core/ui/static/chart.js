@@ -17,7 +17,10 @@ function draw() {
   const figure = props.value;
   if (!figure || !figure.layout || !window.Plotly) return;
   const style = getComputedStyle(document.body);
-  Plotly.react(place, resolved(figure.data, style), resolved(figure.layout, style), {
+  const layout = resolved(figure.layout, style);
+  // On a touch screen a drag scrolls the page; it must not zoom the chart.
+  if (window.matchMedia('(pointer: coarse)').matches) layout.dragmode = false;
+  Plotly.react(place, resolved(figure.data, style), layout, {
     responsive: true,
     displaylogo: false,
     modeBarButtonsToRemove: ['sendChartToCloud', 'select2d', 'lasso2d', 'autoScale2d'],

@@ -1,0 +1,65 @@
+"""Training gold from Setup: one button, its progress, and its re-attachment after a reload. It knows no race."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import gradio as gr
+
+from soul_core.ui import text
+from soul_core.ui.desk import Desk
+from soul_core.ui.form import Form
+from soul_core.ui.guard import guarded
+from soul_core.ui.html import notice
+from soul_core.ui.render import progress_html
+from soul_core.ui.setup_panel import QUIET, SetupPanel
+from soul_core.ui.snapshot import status_of
+from soul_core.ui.track import RaceTrack
+
+LOOK_EVERY = 0.5  # seconds between two looks at the job
+
+
+def wire_gold(panel: SetupPanel, desk: Desk, page: gr.Blocks, browser: gr.BrowserState) -> None:
+    """Queue the training, then show its progress under the button until it ends."""
+    to_tail = gr.State("")
+    outputs = [panel.gold_box, panel.gold_progress, panel.train_gold, panel.notice]
+
+    def start(state: dict[str, str], *values: Any) -> dict[Any, Any]:
+        owner = state.get("owner") or uuid.uuid4().hex
+        job_id = desk.train_gold(Form.of(*values).config(), owner=owner)
+        return {browser: {**state, "owner": owner, "gold": job_id}, to_tail: job_id, panel.notice: ""}
+
+    def attach(state: dict[str, str]) -> str:
+        job_id = state.get("gold", "")
+        return job_id if job_id and desk.alive(job_id) else ""
+
+    async def follow(job_id: str) -> AsyncIterator[dict[Any, Any]]:
+        if not job_id:
+            return
+        yield {panel.gold_box: gr.Column(visible=True), panel.train_gold: gr.Button(interactive=False)}
+        while True:
+            view = await asyncio.to_thread(desk.jobs.status, job_id)
+            status = status_of(view, RaceTrack(), fraction=0.0, elapsed=None)
+            yield {panel.gold_progress: progress_html(status)}
+            if view.ended:
+                break
+            await asyncio.sleep(LOOK_EVERY)
+        done = view.state == "finished"
+        said = notice(text.GOLD_READY, kind="info") if done else notice(view.error)
+        yield {
+            panel.gold_box: gr.Column(visible=not done),
+            panel.gold_progress: "",
+            panel.train_gold: gr.Button(interactive=True),
+            panel.notice: said,
+        }
+
+    following = guarded(follow, notice=panel.notice)
+    panel.train_gold.click(
+        guarded(start, notice=panel.notice),
+        [browser, *panel.inputs],
+        [browser, to_tail, panel.notice],
+        trigger_mode="once",
+        **QUIET,
+    ).then(following, to_tail, outputs, **QUIET)
+    page.load(attach, browser, to_tail, **QUIET).then(following, to_tail, outputs, **QUIET)
