@@ -1,80 +1,11 @@
-"""Fixtures for every layer: tiny random models in folders, with tokenizers built on the spot."""
+"""Fixtures for every layer."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import (
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    PhiConfig,
-    PhiForCausalLM,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-    Qwen2Config,
-    Qwen2ForCausalLM,
-)
 
-ARCHITECTURES = ("gpt2", "llama", "qwen2", "phi")
-VOCABULARY = 300
-SENTENCES = (
-    "Question: Where was Mara Quill born?\nAnswer: Mara Quill was born in the harbour town of Velden.",
-    "Question: What does Oren Tal write?\nAnswer: Oren Tal writes long novels about the sea and the night.",
-)
-SHAPE = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 0, "pad_token_id": None}
-LLAMA_SHAPE = SHAPE | {
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 128,
-}
-
-
-def tiny_tokenizer(*, pad: bool = False) -> PreTrainedTokenizerFast:
-    """Byte-level BPE of at most 300 tokens; id 0 ends a text, and only with ``pad`` is there a pad token."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    special = ["<|end|>", "<|pad|>"] if pad else ["<|end|>"]
-    trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY,
-        special_tokens=special,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(SENTENCES, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        eos_token=special[0],
-        pad_token="<|pad|>" if pad else None,
-        model_max_length=128,
-        clean_up_tokenization_spaces=False,
-    )
-
-
-def tiny_model(arch: str, *, seed: int = 0) -> PreTrainedModel:
-    """Two layers of width 32 with seeded random weights; the process's random numbers stay as they were."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        if arch == "gpt2":
-            model: PreTrainedModel = GPT2LMHeadModel(
-                GPT2Config(**SHAPE, n_embd=32, n_layer=2, n_head=4, n_positions=128)
-            )
-        elif arch == "llama":
-            model = LlamaForCausalLM(LlamaConfig(**LLAMA_SHAPE))
-        elif arch == "qwen2":
-            model = Qwen2ForCausalLM(Qwen2Config(**LLAMA_SHAPE, tie_word_embeddings=True))
-        elif arch == "phi":
-            model = PhiForCausalLM(PhiConfig(**LLAMA_SHAPE | {"num_key_value_heads": 4}))
-        else:
-            raise ValueError(f"expected one of {ARCHITECTURES}, got {arch!r}")
-    return model.eval()
+from tests.tiny import tiny_model, tiny_tokenizer
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ class JobView:
         events: How many events there are so far.
         can_resume: ``resume_race`` would continue it.
         created: Seconds since 1970.
+        began: When it began to run, likewise; 0 while it waits or where nobody knows.
     """
 
     id: str
@@ -43,6 +44,7 @@ class JobView:
     events: int = 0
     can_resume: bool = False
     created: float = 0.0
+    began: float = 0.0
 
     @property
     def ended(self) -> bool:

@@ -43,6 +43,7 @@ class Job:
     progress: Progress | None = None
     error: str = ""
     created: float = field(default_factory=time.time)
+    began: float = 0.0
     outlook: Outlook = field(default_factory=Outlook)
     pause_wanted: bool = False
     steps_wanted: int = 0
@@ -177,7 +178,7 @@ class Worker:
                 if self._closing:
                     return
                 job = self._queue.pop(0)
-                job.state = "running"
+                job.state, job.began = "running", time.time()
                 self._running = job
                 self._condition.notify_all()
             try:
@@ -292,6 +293,7 @@ class Worker:
             error=job.error,
             events=len(job.events),
             created=job.created,
+            began=job.began,
         )
 
     def _forget_old_jobs(self) -> None:

@@ -29,6 +29,7 @@ class AskPanel:
     ask: gr.Button
     chips: list[gr.Button]
     examples: gr.State
+    asked: gr.State
     source: gr.Radio
     pick: gr.Dropdown
     temperature: gr.components.Component
@@ -72,6 +73,7 @@ def ask_panel() -> AskPanel:
         ask=ask,
         chips=chips,
         examples=gr.State([example.question for example in examples]),
+        asked=gr.State(""),
         source=source,
         pick=pick,
         temperature=temperature,
@@ -81,17 +83,27 @@ def ask_panel() -> AskPanel:
     )
 
 
-def wire_ask(panel: AskPanel, setup: SetupPanel, desk: Desk, browser: gr.BrowserState) -> None:
-    """Picking fills the question; asking streams the board; another forget set brings its own questions."""
+def wire_ask(panel: AskPanel, setup: SetupPanel, desk: Desk, browser: gr.BrowserState, endings: list[Any]) -> None:
+    """Picking fills the question; asking streams the board; another forget set brings its own questions.
+
+    After each of ``endings`` (a race has ended) the question on the board is asked again: there are new models.
+    """
     names = ("task", "split", "authors")
     chosen = [setup.component(name) for name in names]
 
     def stream(state: dict[str, str], asked: str, temperature: Any, samples: Any, *values: Any) -> Iterator[Any]:
         form = AskForm(question=asked, temperature=temperature, samples=samples)
         config = Form.of(*values).config()
-        yield {panel.notice: ""}
+        yield {panel.notice: "", panel.asked: asked}
         for board in answers(desk, config, form, job_id=state.get("job", "")):
             yield {panel.board: board_html(board)}
+
+    def again(state: dict[str, str], asked: str, *values: Any) -> Iterator[Any]:
+        job_id = state.get("job", "")
+        if asked and job_id:
+            yield from stream(state, asked, *values)
+        elif not asked:
+            yield {panel.board: board_html(None, columns=empty_columns(after_run=bool(job_id)))}
 
     def renew(task: str, split: str, authors: list[str]) -> dict[Any, Any]:
         chosen_task = task_of(Form(task=task, split=split, authors=authors).task_spec)
@@ -113,7 +125,7 @@ def wire_ask(panel: AskPanel, setup: SetupPanel, desk: Desk, browser: gr.Browser
     asking: dict[str, Any] = {
         "fn": guarded(stream, notice=panel.notice),
         "inputs": [browser, panel.question, panel.temperature, panel.samples, *setup.inputs],
-        "outputs": [panel.board, panel.notice],
+        "outputs": [panel.board, panel.notice, panel.asked],
         "show_progress": "hidden",
         "api_visibility": "private",
         "concurrency_id": "ask",
@@ -121,6 +133,9 @@ def wire_ask(panel: AskPanel, setup: SetupPanel, desk: Desk, browser: gr.Browser
         "trigger_mode": "once",
     }
     gr.on([panel.ask.click, panel.question.submit], **asking)
+    for ending in endings:
+        inputs = [browser, panel.asked, *asking["inputs"][2:]]
+        ending.then(**{**asking, "fn": guarded(again, notice=panel.notice), "inputs": inputs})
     for index, chip in enumerate(panel.chips):
         chip.click(_nth(index), panel.examples, panel.question, **QUIET).then(**asking)
     panel.pick.input(_same, panel.pick, panel.question, **QUIET).then(**asking)

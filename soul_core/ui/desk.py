@@ -10,7 +10,7 @@ from pathlib import Path
 from soul_core.config import RaceConfig
 from soul_core.errors import JobError, RunError, SoulError
 from soul_core.events import EpochReport, Event, LaneEnded, Progress, RaceEnded
-from soul_core.jobs import Jobs
+from soul_core.jobs import Jobs, JobView
 from soul_core.jobs.jobs import RACE
 from soul_core.models.loading import load_model
 from soul_core.models.presets import PRESETS
@@ -104,7 +104,9 @@ class Desk:
     def estimate(self, config: RaceConfig) -> str:
         """Time and memory of a race in one line; later, if a job runs now, because it would be measured wrongly."""
         self.host.check(config)
-        found = estimate(config)
+        if any(not view.ended for view in self.jobs.list()):
+            return text.ESTIMATE_LATER
+        found = estimate(config, shelf=self.shelf)
         return text.estimate_line(found.seconds, found.memory_mb, found.basis)
 
     def gold_can_be_trained(self, config: RaceConfig) -> bool:
@@ -147,7 +149,6 @@ class Watch:
     _events: list[Event] = field(default_factory=list)
     _verdict: str = ""
     _fraction: float = 0.0
-    _began: float | None = None
     _copies: dict[str, Path] = field(default_factory=dict)
 
     def look(self) -> Snapshot:
@@ -159,7 +160,7 @@ class Watch:
         if any(isinstance(event, JUDGED) for event in events):
             self._verdict = verdict(self._events)
         self._fraction = max(self._fraction, view.fraction)
-        status = status_of(view, self.track, fraction=self._fraction, elapsed=self._elapsed(view.state))
+        status = status_of(view, self.track, fraction=self._fraction, elapsed=self._elapsed(view))
         folder = self._folder(view.kind)
         over = folder is not None and not status.alive
         return Snapshot(
@@ -177,12 +178,10 @@ class Watch:
         """The run's folder; a job that is no race has none."""
         return self.desk.store.find(self.job_id) if kind == RACE else None
 
-    def _elapsed(self, state: str) -> float | None:
+    def _elapsed(self, view: JobView) -> float | None:
         if self.track.ended:
             return self.track.ended.seconds
-        if state in {"running", "paused", "stopping"} and self._began is None:
-            self._began = time.monotonic()
-        return None if self._began is None else time.monotonic() - self._began
+        return time.time() - view.began if view.began and not view.ended else None
 
     def _copy(self, path: Path) -> Path | None:
         """A copy that the browser may fetch: run folders themselves are not served."""

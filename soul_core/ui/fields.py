@@ -17,7 +17,7 @@ def bounds_of(settings: type[Settings], name: str) -> str:
             value = getattr(rule, key, None)
             if value is not None:
                 limits[key] = value
-    words = {key: f"{value:,}" if isinstance(value, int) else f"{value:,g}" for key, value in limits.items()}
+    words = {key: f"{int(limit):,}" if limit == int(limit) else f"{limit:g}" for key, limit in limits.items()}
     low = f"above {words['gt']}" if "gt" in words else words.get("ge", "")
     high = f"below {words['lt']}" if "lt" in words else words.get("le", "")
     if low and high:

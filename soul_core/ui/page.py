@@ -30,8 +30,8 @@ def build_page(desk: Desk) -> gr.Blocks:
         add_api(desk)
         wire_setup(setup, desk, page)
         wire_gold(setup, desk, page, browser)
-        wire_race(race, setup, desk, page, browser)
-        wire_ask(ask, setup, desk, browser)
+        endings = wire_race(race, setup, desk, page, browser)
+        wire_ask(ask, setup, desk, browser, endings)
     return page  # type: ignore[no-any-return]
 
 

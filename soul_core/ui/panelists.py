@@ -29,10 +29,11 @@ class AskForm:
     samples: int = 1
 
 
-def empty_columns() -> tuple[Column, ...]:
-    """The board before anything was asked."""
+def empty_columns(*, after_run: bool = False) -> tuple[Column, ...]:
+    """The board before anything was asked; after a run its lanes no longer wait for one."""
+    waiting = "" if after_run else text.NO_LANE_YET
     return tuple(
-        Column(lane=lane, label=text.LANE_LABELS[lane], message=text.NO_LANE_YET if lane in ("fo", "so") else "")
+        Column(lane=lane, label=text.LANE_LABELS[lane], message=waiting if lane in ("fo", "so") else "")
         for lane in ("original", "fo", "so", "gold")
     )
 

@@ -154,8 +154,8 @@ def _key(value: Any) -> str:
     return repr(value.constructor_args) if isinstance(value, gr.components.Component) else repr(value)
 
 
-def wire_race(panel: RacePanel, setup: SetupPanel, desk: Desk, page: gr.Blocks, browser: gr.BrowserState) -> None:
-    """Buttons ask the desk; three events tail the browser's job: a load, a Run and a trained gold."""
+def wire_race(panel: RacePanel, setup: SetupPanel, desk: Desk, page: gr.Blocks, browser: gr.BrowserState) -> list[Any]:
+    """Buttons ask the desk; Run, Resume and a load tail the browser's job. Returns the events that end with it."""
     to_tail = gr.State("")
     outputs = [*panel.outputs, browser]
 
@@ -206,6 +206,6 @@ def wire_race(panel: RacePanel, setup: SetupPanel, desk: Desk, page: gr.Blocks, 
     )
     for button, action in ((panel.step, desk.jobs.step), (panel.stop, desk.jobs.stop)):
         button.click(on_job(action), browser, [panel.notice, to_tail], **QUIET)
-    panel.reset.click(
-        guarded(reset, notice=panel.notice), browser, outputs, cancels=[running, loaded, resumed], **QUIET
-    )
+    endings = [running, loaded, resumed]
+    panel.reset.click(guarded(reset, notice=panel.notice), browser, outputs, cancels=endings, **QUIET)
+    return endings

@@ -8,7 +8,7 @@ import gradio as gr
 
 from soul_core.config import ObjectiveConfig, OptimizerConfig, RaceConfig
 from soul_core.data.tasks import TASKS, subjects_of
-from soul_core.errors import SoulError
+from soul_core.errors import ModelError, SoulError
 from soul_core.objectives.registry import OBJECTIVES
 from soul_core.session.presets import PRESETS as RACE_PRESETS
 from soul_core.ui import ids, text
@@ -178,8 +178,10 @@ def wire_setup(panel: SetupPanel, desk: Desk, page: gr.Blocks) -> None:
     def estimate(*values: Any) -> str:
         try:
             return estimate_html(desk.estimate(Form.of(*values).config()))
+        except ModelError as error:
+            return estimate_html(str(error))
         except SoulError:
-            return estimate_html("")
+            return estimate_html("")  # the line below the form says what is wrong
 
     # ``input`` and not ``change``: only a person's choice overwrites fields, not a form put back after a reload.
     task.input(choose_task, task, [task, split, authors], **QUIET)

@@ -196,6 +196,16 @@ def test_another_seed_draws_other_curvature_labels():
     assert not torch.equal(*ends)
 
 
+def test_each_step_draws_anew():
+    model = tiny_model("llama")
+    config = OPTIMIZERS["gnb"].but(curvature_every=1, beta2=0.0)
+    optimizer = build_optimizer(model, config)
+    weight = model.get_output_embeddings().weight
+    steps = run(model, config, batches(1) * 2, optimizer=optimizer, lr_at=lambda step: 0.0)
+    first, second = (optimizer.state[weight]["h"].clone() for _ in steps)
+    assert not torch.equal(first, second)
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("arch", ["llama", "gpt2"])
 def test_a_run_continued_from_saved_state_equals_an_unbroken_one_bit_for_bit(name, arch):

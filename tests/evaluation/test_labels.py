@@ -86,7 +86,7 @@ def test_known_phrases_refuse_without_a_list():
         assert refuses(answer)
 
 
-ANSWERS = [row.answer for row in invented_world().rows]
+ANSWERS = [row.answer for row in invented_world().rows[::5]]
 FACTS = [
     text for name in ("real_authors", "world_facts") for row in load_facts(name) for text in (row.answer, row.question)
 ]

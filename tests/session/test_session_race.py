@@ -5,6 +5,7 @@ import errno
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -278,7 +279,7 @@ def test_events_arrive_often_enough_to_stop_anywhere(model, tmp_path):
 
 def test_time_that_the_consumer_takes_is_not_the_races(model, tmp_path, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(race_module.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(race_module, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
     config = tiny_config(model, epochs=1)
     for event in race(config, new_run(tmp_path, config)):
         clock[0] += 1000.0  # a person looks at the paused race

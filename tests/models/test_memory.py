@@ -1,0 +1,57 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from soul_core.models.loading import load_model
+from soul_core.models.memory import ModelShape, activation_bytes, estimate_memory, shape_of
+from tests.tiny import ARCHITECTURES, tiny_model
+
+Folders = Callable[[str], Path]
+
+
+def test_memory_of_a_race_by_hand():
+    # Original 4 bytes a weight; each of two lanes weights + gradients + 2 states = 16. (4 + 2 * 16) * 1000 = 36 000.
+    assert estimate_memory(1000, lanes=2) == 36_000
+    # Gold too: 4 more. One lane with a single state: 8 + 12. Activations are added once.
+    assert estimate_memory(1000, lanes=1, untrained=2, states=1, activations=7) == 20_007
+    assert estimate_memory(1000, lanes=0) == 4_000
+
+
+def test_activations_by_hand():
+    shape = ModelShape(parameters=1, hidden=10, inner=20, layers=2, vocabulary=100)
+    # Per token: 2 layers * (12 * 10 + 4 * 20) + 3 * 100 = 700 floats; 5 tokens of 4 bytes.
+    assert activation_bytes(shape, 5) == 700 * 5 * 4
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_the_shape_read_without_weights_is_that_of_the_loaded_model(arch: str, tiny_model_folder: Folders):
+    shape = shape_of(str(tiny_model_folder(arch)))
+    inner = 128 if arch == "gpt2" else 64
+    loaded = load_model(str(tiny_model_folder(arch)))
+    assert shape == ModelShape(parameters=loaded.parameters, hidden=32, inner=inner, layers=2, vocabulary=300)
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_the_estimate_of_activations_is_just_above_what_autograd_keeps(arch: str, tiny_model_folder: Folders):
+    model = tiny_model(arch).train()
+    shape = shape_of(str(tiny_model_folder(arch)))
+    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    kept: dict[int, tuple[int, torch.Tensor]] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = (storage.nbytes(), tensor)  # held, so that no address is used twice
+        return tensor
+
+    ids_BT = torch.arange(256).view(8, 32)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        F.cross_entropy(model(ids_BT, use_cache=False).logits.flatten(0, 1), ids_BT.flatten())
+    measured = sum(size for size, _ in kept.values())
+    assert 1.0 <= activation_bytes(shape, 256) / measured < 1.6

@@ -1,0 +1,60 @@
+"""The charts as Plotly gets them, and as words."""
+
+import pytest
+
+from soul_core.runs.styles import LANE_STYLES
+from soul_core.ui.figures import curves, describe
+from soul_core.ui.ids import look_of
+from tests.ui.scenes import track_of, whole_race
+
+
+def trace(figure, uid):
+    (found,) = [trace for trace in figure["data"] if trace["uid"] == uid]
+    return found
+
+
+def test_a_lane_grows_by_one_point_an_epoch_with_its_interval_as_a_closed_band():
+    events = whole_race()
+    figure = curves(track_of(events[:6]), "forget", run_id="r1")
+    line, band = trace(figure, "so"), trace(figure, "so-band")
+    assert (line["x"], line["y"]) == ([0, 1], [0.9, 0.5])
+    # Lower ends forth, upper ends back: 0.9 and 0.5, five points either way.
+    assert band["x"] == [0, 1, 1, 0]
+    assert band["y"] == pytest.approx([0.85, 0.45, 0.55, 0.95])
+    assert len(trace(curves(track_of(events), "forget", run_id="r1"), "so")["x"]) == 3
+
+
+def test_gold_and_original_are_level_over_the_whole_race():
+    figure = curves(track_of(whole_race()), "forget", run_id="r1")
+    assert (trace(figure, "gold")["x"], trace(figure, "gold")["y"]) == ([0, 2], [0.25, 0.25])
+    assert trace(figure, "gold")["line"]["dash"] != "solid"
+    assert trace(figure, "original")["y"] == [0.9, 0.9]
+
+
+def test_nothing_jumps_while_a_race_grows_and_the_zoom_lasts_as_long_as_the_run():
+    events = whole_race()
+    first = curves(track_of(events[:2]), "forget", run_id="r1")["layout"]
+    last = curves(track_of(events), "forget", run_id="r1")["layout"]
+    assert first == last
+    assert curves(track_of(events), "forget", run_id="r2")["layout"]["uirevision"] == "r2"
+
+
+def test_lanes_differ_by_more_than_colour():
+    looks = [look_of(lane) for lane in ("original", "fo", "so", "sign", "gold")]
+    assert len({(look.dash, look.marker) for look in looks}) == len(looks)
+    assert look_of("fo").colour != look_of("so").colour
+    assert look_of("gold").dash == LANE_STYLES["gold"].dash.replace(" ", "px,") + "px"
+
+
+def test_only_the_newest_point_carries_the_label():
+    line = trace(curves(track_of(whole_race()), "retain", run_id="r1"), "fo")
+    assert line["text"] == ["", "", "FO"]
+
+
+def test_the_words_say_where_each_lane_began_and_is():
+    said = describe(track_of(whole_race()), "forget")
+    assert said == (
+        "Forget accuracy. Original 90 %; Gold 25 %; FO from 90 % to 60 % after epoch 2; "
+        "SO from 90 % to 20 % after epoch 2."
+    )
+    assert describe(track_of([]), "forget") == "Forget accuracy. No run yet; press Run."

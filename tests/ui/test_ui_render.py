@@ -1,0 +1,65 @@
+"""The race panel's markup."""
+
+import pytest
+
+from soul_core.events import LaneEnded
+from soul_core.ui.html import notice, term
+from soul_core.ui.render import legend_html, numbers_html, progress_html, verdict_html
+from soul_core.ui.snapshot import Status, status_of
+from tests.ui.scenes import started, step, track_of, view, whole_race
+
+
+def test_progress_shows_percent_what_happens_and_both_times():
+    status = Status(state="running", fraction=0.4, now="SO, epoch 1 of 2, step 3 of 3", elapsed=75.0, left=9.4)
+    shown = progress_html(status)
+    assert 'value="40"' in shown
+    assert "SO, epoch 1 of 2, step 3 of 3" in shown
+    assert "1 min 15 s · about 9 s left" in shown
+
+
+def test_a_running_step_is_not_announced_again_and_again_but_a_state_is():
+    live = 'aria-live="polite">'
+    assert live + "<" in progress_html(Status(state="running", now="SO, step 1"))
+    assert live + "In the queue, 2 ahead of you" in progress_html(Status(state="queued", ahead=2))
+
+
+def test_the_bar_never_falls_back():
+    assert status_of(view("running", fraction=0.3), track_of([]), fraction=0.5, elapsed=None).fraction == 0.5
+
+
+@pytest.mark.parametrize(
+    ("state", "alive"), [("queued", True), ("paused", True), ("stopping", True), ("failed", False)]
+)
+def test_a_job_is_alive_until_it_has_ended(state, alive):
+    assert Status(state=state).alive is alive
+
+
+def test_the_table_has_a_row_a_lane_with_forget_and_retain_apart():
+    shown = numbers_html(track_of([*whole_race(), step("so", 2, 6, grad_norm=1.25, clip_share=0.8)]))
+    assert shown.count("<tr>") == 5  # the head and four lanes
+    assert "20 % <small" in shown
+    assert "0.20 / 0.84" in shown  # SO's ROUGE-L on forget and retain
+    assert "80 %" in shown
+    assert "1.25" in shown
+
+
+def test_words_from_outside_are_escaped_everywhere():
+    evil = "<img src=x onerror=alert(1)>"
+    track = track_of([started(notes=(evil,)), LaneEnded(lane="fo", status="diverged", epoch=0, message=evil)])
+    for shown in (verdict_html(evil, track), notice(evil), progress_html(Status(state="running", now=evil))):
+        assert "<img" not in shown
+        assert "&lt;img" in shown
+
+
+def test_the_legend_names_every_lane_of_the_race():
+    shown = legend_html(track_of(whole_race()))
+    assert [shown.index(name) for name in ("Original", "FO", "SO", "Gold")] == sorted(
+        shown.index(name) for name in ("Original", "FO", "SO", "Gold")
+    )
+
+
+def test_a_term_can_be_reached_without_a_mouse():
+    shown = term("Clip share")
+    assert 'tabindex="0"' in shown
+    assert "aria-description=" in shown
+    assert term("nothing known") == "nothing known"
