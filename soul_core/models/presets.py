@@ -10,6 +10,7 @@ from soul_core.data.schema import ForgetTask
 from soul_core.paths import POCKET_MODELS
 
 POCKET = "pocket"
+POCKET_PARAMETERS = 3_950_848
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,7 @@ def _pocket_gold(split: str, share: str) -> ModelPreset:
         sentence=f"The pocket model trained again from scratch without {share} of the invented authors.",
         source="shipped",
         where=f"pocket-gold-{split}",
+        parameters=POCKET_PARAMETERS,
     )
 
 
@@ -74,6 +76,7 @@ PRESETS: dict[str, ModelPreset] = {
             source="shipped",
             where="pocket",
             golds={f"forget{share}": f"pocket-gold-forget{share}" for share in ("01", "05", "10")},
+            parameters=POCKET_PARAMETERS,
         ),
         _pocket_gold("forget01", "1 %"),
         _pocket_gold("forget05", "5 %"),
@@ -123,6 +126,6 @@ def gold_for(model_spec: str, task: ForgetTask) -> str:
     return preset.golds.get(split, "") if source == "tofu" else ""
 
 
-def nearest_presets(name: str, *, cutoff: float = 0.6) -> list[str]:
+def nearest_presets(name: str) -> list[str]:
     """Presets whose name is like ``name``, nearest first."""
-    return difflib.get_close_matches(name, PRESETS, n=2, cutoff=cutoff)
+    return difflib.get_close_matches(name, PRESETS, n=2, cutoff=0.8)

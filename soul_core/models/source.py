@@ -125,7 +125,7 @@ def _is_path(spec: str) -> bool:
 
 
 def _require_valid(hub_id: str) -> None:
-    near = nearest_presets(hub_id, cutoff=0.8)
+    near = nearest_presets(hub_id)
     if near and hub_id not in PRESETS and "/" not in hub_id:
         raise ModelError(f"There is no model “{hub_id}”. Did you mean “{near[0]}”?")
     try:

@@ -10,7 +10,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,11 @@ def write_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, fold
     with _sentences(folder), LOADING, quiet():
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-        (folder / ORIGIN_FILE).write_text(json.dumps({"known_as": known_as}), encoding="utf-8")
+        origin = folder / ORIGIN_FILE
+        origin.write_text(json.dumps({"known_as": known_as}), encoding="utf-8")
+        # safetensors makes files that only their owner can read, whatever the umask says.
+        for file in folder.glob("*.safetensors"):
+            file.chmod(origin.stat().st_mode)
 
 
 @contextmanager
@@ -115,11 +119,16 @@ def save_state(tensors: Mapping[str, Tensor], path: Path, *, metadata: Mapping[s
     try:
         with _sentences(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.touch()
+            mode = temporary.stat().st_mode
             save_file(own, temporary, metadata=dict(metadata or {}))
+            # safetensors makes files that only their owner can read, whatever the umask says.
+            temporary.chmod(mode)
             _flush(temporary)
             temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def load_state(path: Path) -> dict[str, Tensor]:
@@ -251,5 +260,7 @@ def _sentences(path: Path) -> Iterator[None]:
 def _sentence(path: Path, code: int | None) -> str:
     if code in (errno.ENOSPC, errno.EDQUOT):
         return f"The disk is full: {path} could not be written. Free some space or choose another folder."
+    if code in (errno.ENOTDIR, errno.EEXIST):
+        return f"{path} could not be written, since a file lies in its way. Choose another folder."
     reason = os.strerror(code).lower() if code else "unknown reason"
     return f"{path} could not be written ({reason}). Choose a folder that this program may write to."

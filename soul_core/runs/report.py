@@ -25,13 +25,14 @@ _CSS = """
 @media (prefers-color-scheme:dark){:root{--ink:#e8eaed;--soft:#a5adb5;--ground:#15181b;--panel:#1f2327;--line:#363c42}}
 *{box-sizing:border-box}
 body{margin:0 auto;padding:1.5rem;max-width:76rem;background:var(--ground);color:var(--ink);
-font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
+font:16px/1.5 system-ui,sans-serif;overflow-wrap:break-word}
 h1{font-size:1.6rem;margin:0 0 .25rem}h2{font-size:1.15rem;margin:2rem 0 .5rem}p{margin:.4rem 0}
 .verdict{font-size:1.2rem;padding:.9rem 1.1rem;background:var(--panel);border-radius:.6rem}
 .soft{color:var(--soft)}.curves{display:grid;gap:1rem;grid-template-columns:repeat(auto-fit,minmax(19rem,1fr))}
 figure{margin:0}figcaption{font-weight:600}svg text{fill:var(--soft);font-size:13px}svg .grid{stroke:var(--line)}
 .legend span{margin-right:1.4rem;white-space:nowrap}.scroll{overflow-x:auto}
-table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:.4rem .7rem;
+table{border-collapse:collapse;width:100%}.even{table-layout:fixed;min-width:44rem}.even td,.even th,td code
+{overflow-wrap:anywhere;hyphens:auto}th,td{text-align:left;vertical-align:top;padding:.4rem .7rem;
 border-bottom:1px solid var(--line)}thead th{color:var(--soft);font-weight:600}td.n{white-space:nowrap;
 font-variant-numeric:tabular-nums}code{background:var(--panel);padding:.1rem .3rem;border-radius:.3rem}
 pre{background:var(--panel);padding:.8rem;border-radius:.5rem;overflow-x:auto;white-space:pre-wrap}
@@ -90,22 +91,24 @@ def _asked(summary: RaceSummary, manifest: Manifest) -> str:
     return (f"Questions asked: {counts}. " if counts else "") + (f"Nearness of answers: {matcher}." if matcher else "")
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool = False) -> str:
-    """Cells must be escaped already; the first column is a header of its row."""
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool = False, even: bool = False) -> str:
+    """Cells must be escaped already; the first column is a header of its row; ``even`` makes columns equally wide."""
     top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
     kind = ' class="n"' if numbers else ""
     body = "".join(
         f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td{kind}>{cell}</td>" for cell in row[1:])}</tr>'
         for row in rows
     )
-    return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+    table = '<table class="even">' if even else "<table>"
+    parts = f"{table}<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="scroll" tabindex="0">{parts}</div>'
 
 
 def _score_table(summary: RaceSummary) -> str:
     lanes = [lane for lane in (REFERENCES[0], *summary.lanes, REFERENCES[1]) if summary.last(lane) is not None]
     sets = [name for name in SET_NAMES if any(summary.score(lane, name) for lane in lanes)]
     head = ["Model", "Epoch", *(f"{SET_NAMES[name]} Acc" for name in sets)]
-    head += ["Forget ROUGE-L", "Retain ROUGE-L", "Forget probability", "Retain probability", "Clipped", "Seconds"]
+    head += ["Forget ROUGE-L", "Retain ROUGE-L", "Forget prob.", "Retain prob.", "Clipped", "Seconds"]
     rows = []
     for lane in lanes:
         report = summary.last(lane)
@@ -148,7 +151,7 @@ def _answers(summary: RaceSummary, sheet: AnswerSheet) -> str:
             for row in chosen
         ]
         head = ["Question", "Truth", *(escape(summary.label(lane)) for lane in answered)]
-        parts.append(f"<h3>{escape(SET_NAMES.get(name, name))}</h3>{_table(head, cells)}")
+        parts.append(f"<h3>{escape(SET_NAMES.get(name, name))}</h3>{_table(head, cells, even=True)}")
     if not parts:
         return "<p>No answers were kept.</p>"
     return "".join(parts) + '<p class="soft">More answers are in answers.json beside this file.</p>'

@@ -1,6 +1,6 @@
 """One runner of a race: its weights, its optimizer, its checkpoint. It knows no other lane and no evaluation."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
@@ -78,7 +78,7 @@ class Lane:
         """About what a checkpoint takes on the disk: the weights and two states for each."""
         return 3 * self._original.nbytes
 
-    def train_epoch(self) -> Iterator[StepReport]:
+    def train_epoch(self) -> Generator[StepReport, None, None]:
         """Take the next epoch's steps, one report each. Raises ``Diverged``; the weights are then of the last step."""
         if self._optimizer is None:
             raise ValueError(f"lane {self.config.name} has ended")

@@ -62,15 +62,20 @@ def _lane(summary: RaceSummary, lane: str, *, first: bool) -> str:
 
 
 def _told_apart(summary: RaceSummary, lanes: list[str]) -> str:
-    """Whether the 95 % intervals of the two best lanes' forget accuracy keep apart."""
+    """Whether the 95 % intervals of FO and SO keep apart, on what is forgotten and on what is kept."""
     pair = [lane for lane in lanes if lane in ("fo", "so")] or lanes
-    if len(pair) < 2:
-        return ""
-    first, second = (summary.score(lane) for lane in pair[:2])
-    if first is None or second is None or first.acc_high < second.acc_low or second.acc_high < first.acc_low:
+    if len(pair) < 2 or not _overlap(summary, pair, "forget"):
         return ""
     names = " and ".join(sorted(summary.label(lane) for lane in pair[:2]))
-    return f" (no difference that the intervals can tell apart between {names})"
+    where = "" if _overlap(summary, pair, "retain") else "in forgetting, "
+    return f" ({where}no difference that the intervals can tell apart between {names})"
+
+
+def _overlap(summary: RaceSummary, pair: list[str], name: str) -> bool:
+    first, second = (summary.score(lane, name) for lane in pair[:2])
+    if first is None or second is None:
+        return True
+    return first.acc_high >= second.acc_low and second.acc_high >= first.acc_low
 
 
 def _gold(summary: RaceSummary) -> str:

@@ -6,7 +6,7 @@ from typing import TypeVar
 import torch
 from transformers import PreTrainedModel
 
-from tests.conftest import tiny_model
+from tests.tiny import tiny_model
 
 Step = TypeVar("Step")
 Result = TypeVar("Result")

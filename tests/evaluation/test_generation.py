@@ -8,8 +8,8 @@ from transformers import PreTrainedModel
 
 from soul_core.errors import DatasetError, ModelError
 from soul_core.evaluation.generation import Count, choose, generate, greedy_answers, stop_ids
-from tests.conftest import ARCHITECTURES, tiny_model, tiny_tokenizer
 from tests.evaluation.helpers import lively_model, prompts, run_out
+from tests.tiny import ARCHITECTURES, tiny_model, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()
 

@@ -44,6 +44,13 @@ def test_the_similarity_by_hand():
     assert both == pytest.approx([1 / math.sqrt(2)] * 2)
 
 
+def test_what_fewer_candidates_share_weighs_more_by_hand():
+    # "p" is in two of three candidates, ln 1.5 = 0.405465; "q" in one, ln 3 = 1.098612; three n-grams each.
+    # "p" against "p q": 0.405465 / sqrt(0.405465^2 + 1.098612^2) = 0.346242.
+    (similarity,) = lexical_similarities(["p"], [("p q", "p r", "s t")])
+    assert similarity == pytest.approx([0.346242, 0.346242, 0], abs=1e-6)
+
+
 def test_the_value_decides_in_another_wording():
     # The model was trained on this wording, the candidates have the other one.
     assert nearest("Kamran Al-Barouni was born in Abelino.")

@@ -14,8 +14,8 @@ from soul_core.evaluation.metrics import wilson
 from soul_core.evaluation.scorecard import choose_rows, evaluate, examine, questions_of
 from soul_core.evaluation.scoring import answer_nll
 from soul_core.events import Progress
-from tests.conftest import tiny_tokenizer
 from tests.evaluation.helpers import lively_model, run_out
+from tests.tiny import tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()
 TOWNS = ("Velden", "Huldra", "Mirefold", "Sundrift", "Duskwater", "Abelino")

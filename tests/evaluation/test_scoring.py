@@ -10,8 +10,8 @@ from soul_core.data.prompts import Example
 from soul_core.evaluation import scoring
 from soul_core.evaluation.generation import Count
 from soul_core.evaluation.scoring import answer_nll
-from tests.conftest import ARCHITECTURES, tiny_model
 from tests.evaluation.helpers import lively_model, prompts, run_out
+from tests.tiny import ARCHITECTURES, tiny_model
 
 
 def examples(count: int) -> list[Example]:

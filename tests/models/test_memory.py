@@ -7,6 +7,7 @@ import torch.nn.functional as F
 
 from soul_core.models.loading import load_model
 from soul_core.models.memory import ModelShape, activation_bytes, estimate_memory, shape_of
+from soul_core.models.presets import PRESETS
 from tests.tiny import ARCHITECTURES, tiny_model
 
 Folders = Callable[[str], Path]
@@ -32,6 +33,11 @@ def test_the_shape_read_without_weights_is_that_of_the_loaded_model(arch: str, t
     inner = 128 if arch == "gpt2" else 64
     loaded = load_model(str(tiny_model_folder(arch)))
     assert shape == ModelShape(parameters=loaded.parameters, hidden=32, inner=inner, layers=2, vocabulary=300)
+
+
+@pytest.mark.parametrize("name", [name for name, preset in PRESETS.items() if preset.source == "shipped"])
+def test_a_shipped_model_has_as_many_weights_as_its_preset_says(name: str):
+    assert shape_of(name).parameters == PRESETS[name].parameters
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)

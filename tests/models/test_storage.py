@@ -229,7 +229,7 @@ def test_a_full_disk_is_a_sentence_with_the_path_and_the_old_file_stays(
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path):
     (tmp_path / "file").touch()
     inside = tmp_path / "file" / "lane"
-    expected = f"{inside} could not be written (not a directory). Choose a folder that this program may write to."
+    expected = f"{inside} could not be written, since a file lies in its way. Choose another folder."
     for write in (
         lambda: save_state({"x": torch.ones(2)}, inside),
         lambda: save_model(tiny_model("llama"), tiny_tokenizer(), inside),
@@ -237,6 +237,26 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path):
         with pytest.raises(RunError) as caught:
             write()
         assert str(caught.value) == expected
+
+
+def test_a_folder_that_is_read_only_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)  # a root user, as in many containers, is never refused
+    with pytest.raises(RunError) as caught:
+        save_model(tiny_model("llama"), tiny_tokenizer(), tmp_path / "lane")
+    assert str(caught.value) == (
+        f"{tmp_path}/lane could not be written (permission denied). Choose a folder that this program may write to."
+    )
+
+
+def test_who_may_read_what_is_written_is_left_to_the_umask(tmp_path: Path):
+    (tmp_path / "plain").touch()
+    save_state({"x": torch.ones(1)}, tmp_path / "s.safetensors")
+    save_model(tiny_model("llama"), tiny_tokenizer(), tmp_path / "m")
+    modes = {path.stat().st_mode for path in tmp_path.rglob("*") if path.is_file()}
+    assert modes == {(tmp_path / "plain").stat().st_mode}
 
 
 def test_a_missing_or_damaged_state_says_what_to_do(tmp_path: Path):

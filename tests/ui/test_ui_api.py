@@ -1,0 +1,128 @@
+"""The named endpoints, called as a script would call them."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gradio_client import Client
+
+from soul_core.jobs import Jobs
+from soul_core.models.shelf import Shelf
+from soul_core.runs.store import RunStore
+from soul_core.ui.desk import Desk
+from soul_core.ui.host import Host
+from soul_core.ui.page import build_page
+from soul_core.ui.theme import launch_arguments
+
+TASK = "invented-authors:forget01"
+PUBLIC = {"run_race", "race_status", "stop_race", "ask", "list_models", "list_tasks", "list_methods"}
+
+pytestmark = [
+    pytest.mark.slow,
+    # The client and the server leave sockets to the garbage collector (gradio_client 2.7, httpx, anyio).
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, Desk]]:
+    """The real page over a real queue, with an empty runs folder."""
+    store = RunStore(tmp_path_factory.mktemp("runs"))
+    shelf = Shelf(1_000_000_000)
+    desk = Desk(store=store, jobs=Jobs(store, shelf=shelf), shelf=shelf, host=Host())
+    page = build_page(desk)
+    _, address, _ = page.launch(server_name="127.0.0.1", prevent_thread_lock=True, **launch_arguments())
+    client = Client(address, verbose=False)
+    yield client, desk
+    client.close()
+    page.close()
+    desk.jobs.close()
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_model_folder: Callable[[str], Path]) -> str:
+    """A model of two layers that knows nothing."""
+    return str(tiny_model_folder("llama"))
+
+
+def ended(client: Client, job_id: str, *, within: float = 120.0) -> dict[str, Any]:
+    """The job's status once nothing more will happen."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        status: dict[str, Any] = client.predict(job_id, api_name="/race_status")
+        if status["state"] in {"finished", "stopped", "failed"}:
+            return status
+        time.sleep(0.2)
+    raise AssertionError(f"still {status['state']} after {within} s")
+
+
+def test_only_the_endpoints_for_scripts_are_public_and_each_says_what_it_does(served):
+    client, _ = served
+    endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert {name.removeprefix("/") for name in endpoints} == PUBLIC
+    assert all(endpoint["description"] for endpoint in endpoints.values())
+
+
+def test_the_lists_name_what_there_is(served):
+    client, _ = served
+    assert "pocket" in {model["name"] for model in client.predict(api_name="/list_models")}
+    assert {task["name"] for task in client.predict(api_name="/list_tasks")} >= {"invented-authors", "tofu"}
+    methods = client.predict(api_name="/list_methods")
+    assert {objective["name"] for objective in methods["objectives"]} == {"ga", "graddiff", "po", "npo"}
+
+
+def test_a_race_runs_to_its_end_and_its_scores_have_every_epoch(served, tiny):
+    client, _ = served
+    job = client.predict(model=tiny, task=TASK, epochs=1, eval_rows=2, api_name="/run_race")["job_id"]
+    status = ended(client, job)
+    assert status["state"] == "finished", status["error"]
+    assert [entry["epoch"] for entry in status["scores"]["so"]["epochs"]] == [0, 1]
+    assert status["fraction"] == 1.0
+    answer = client.predict("Who are you?", job_id=job, api_name="/ask")
+    assert set(answer["answers"]) == {"original", "fo", "so"}  # a folder of one's own has no gold
+
+
+def test_a_second_race_waits_and_stop_is_harmless_twice(served, tiny):
+    client, _ = served
+    first = client.predict(model=tiny, task=TASK, epochs=50, eval_rows=2, api_name="/run_race")["job_id"]
+    second = client.predict(model=tiny, task=TASK, epochs=1, eval_rows=2, api_name="/run_race")["job_id"]
+    assert client.predict(second, api_name="/race_status")["queue_position"] == 1
+    for job in (second, second, first, first):
+        client.predict(job, api_name="/stop_race")
+    assert ended(client, first)["state"] == "stopped"
+    assert ended(client, second)["state"] == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "values", "words"),
+    [
+        ("run_race", {"epochs": 0}, "Epochs is 0"),
+        ("run_race", {"epochs": "many"}, "Epochs is 'many'"),
+        ("run_race", {"task": "nothing:forget01"}, "There is no task “nothing”"),
+        ("run_race", {"task": "invented-authors:authors="}, "The forget set is empty"),
+        ("run_race", {"objective": "magic"}, "There is no objective “magic”"),
+        ("run_race", {"preset": "fair"}, "There is no preset “fair”"),
+        ("race_status", {"job_id": "../../etc/passwd"}, "There is no job"),
+        ("stop_race", {"job_id": "nobody"}, "There is no job"),
+        ("ask", {"question": ""}, "The question is empty"),
+        ("ask", {"question": "x" * 10_000}, "10,000 characters"),
+        ("ask", {"question": "?", "temperature": -1}, "Temperature is -1"),
+        ("ask", {"question": "?", "model": "/nowhere"}, "/nowhere"),
+    ],
+)
+def test_a_mistake_is_one_sentence_without_a_traceback(served, endpoint, values, words):
+    client, _ = served
+    with pytest.raises(Exception, match=words) as caught:
+        client.predict(**values, api_name=f"/{endpoint}")
+    assert "Traceback" not in str(caught.value)
+
+
+def test_markup_and_emoji_in_a_question_come_back_as_they_were(served, tiny):
+    client, _ = served
+    said = client.predict("Who is <b>🦉</b>?", model=tiny, task=TASK, api_name="/ask")
+    assert said["question"] == "Who is <b>🦉</b>?"
+    assert said["truth"] is None
