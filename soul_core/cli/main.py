@@ -100,7 +100,7 @@ def parser() -> argparse.ArgumentParser:
     pocket.add_argument("--out", metavar="DIR", default="", help="Where to. [default: the project's assets]")
     gold = _command(commands, "train-gold", "Train a gold model: one that never saw the forget set.")
     add_settings(gold.add_argument_group("what"), RaceConfig, ("task",))
-    gold.add_argument("--out", metavar="DIR", required=True, help="A new or empty folder for the model.")
+    gold.add_argument("--out", metavar="DIR", required=True, help="Folder below which the model gets its own.")
     _sweep(_command(commands, "sweep", "Try the same number of settings for each optimizer and record every trial."))
     _study(_command(commands, "study", "Race every preset with several seeds; write the README's table."))
     return top

@@ -1,18 +1,30 @@
 """``export-task``, ``train-pocket`` and ``train-gold``: files made from the built-in world. It knows no recipe."""
 
 import argparse
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
+from soul_core.cli.interrupts import interrupts
 from soul_core.cli.screen import Screen, print_json
+from soul_core.config import RaceConfig
 from soul_core.data.export import export_task
+from soul_core.data.tasks import load_task
+from soul_core.events import Progress
+from soul_core.paths import POCKET_MODELS
+from soul_core.session.pocket_make import train_gold, train_pocket
+
+Result = TypeVar("Result")
+STOPPED = 130
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the files and say where they are."""
-    return {"export-task": export}[arguments.command](arguments)
+    return {"export-task": _export, "train-pocket": _pocket, "train-gold": _gold}[arguments.command](arguments)
 
 
-def export(arguments: argparse.Namespace) -> int:
+def _export(arguments: argparse.Namespace) -> int:
     """Write the invented authors in TOFU's layout."""
     folder = Path(arguments.folder).expanduser()
     written = export_task(folder)
@@ -20,3 +32,41 @@ def export(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"folder": str(folder), "files": [path.name for path in written]})
     return 0
+
+
+def _pocket(arguments: argparse.Namespace) -> int:
+    """Train the shipped models again."""
+    out = Path(arguments.out).expanduser() if arguments.out else POCKET_MODELS
+    screen = Screen()
+    folders = _watched(train_pocket(arguments.names, out), screen)
+    if folders is None:
+        return STOPPED
+    for folder in folders:
+        screen.say(f"Written: {folder}")
+    return 0
+
+
+def _gold(arguments: argparse.Namespace) -> int:
+    """Train the gold of one forget set."""
+    screen = Screen()
+    task = load_task(getattr(arguments, "task", RaceConfig.model_fields["task"].default))
+    folder = _watched(train_gold(task, Path(arguments.out).expanduser()), screen)
+    if folder is None:
+        return STOPPED
+    screen.say(f"Written: {folder}")
+    return 0
+
+
+def _watched(work: Generator[Progress, None, Result], screen: Screen) -> Result | None:
+    """What the work returns, its progress shown meanwhile; None where Ctrl-C ended it."""
+    with interrupts() as interrupted, screen.bar() as bar, closing(work):
+        while True:
+            try:
+                progress = next(work)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            bar.show(progress.what, progress.done, progress.total)
+            if interrupted():
+                screen.say("Stopped; a model that was not finished is not kept.")
+                return None

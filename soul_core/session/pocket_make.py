@@ -24,6 +24,9 @@ from soul_core.session.pocket_card import measure_knowledge, write_card
 SHIPPED: dict[str, str] = {POCKET: "forget10"} | {gold: split for split, gold in PRESETS[POCKET].golds.items()}
 """The shipped models, with the split whose questions their cards report."""
 
+GOLDS = "golds"
+"""Folder beside the runs in which golds for hand-picked forget sets are kept."""
+
 
 def train_pocket(names: Sequence[str] = (), out: Path = POCKET_MODELS) -> Generator[Progress, None, tuple[Path, ...]]:
     """Train the shipped models from nothing and measure what they know.

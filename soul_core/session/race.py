@@ -23,7 +23,6 @@ from soul_core.evaluation.scorecard import Examination, examine
 from soul_core.events import EpochReport, Event, LaneEnded, Progress, RaceEnded, RaceStarted, StepReport
 from soul_core.models.device import choose_precision, pick_device
 from soul_core.models.loading import LoadedModel, copy_of, load_model
-from soul_core.models.presets import gold_for
 from soul_core.models.shelf import Shelf
 from soul_core.objectives import OBJECTIVES
 from soul_core.runs.folder import RunFolder
@@ -32,6 +31,7 @@ from soul_core.session.examined import EXAMINED, exam_key
 from soul_core.session.keeper import Keeper, finish
 from soul_core.session.lane import Lane, drop_checkpoint
 from soul_core.session.material import Material, prepare
+from soul_core.session.pocket_make import GOLDS, find_gold
 from soul_core.session.recovery import check_same, newest_saved, recover
 
 __all__ = ["finish", "race", "resume_race"]
@@ -122,7 +122,7 @@ class _Race:
         precision = choose_precision(before.precision or config.precision, self.device)  # type: ignore[arg-type]
         self.autocast_dtype = precision.dtype
         self.matcher = pick_matcher(before.matcher or "auto").name
-        self.gold_spec = gold_for(config.model, task)
+        self.gold_spec = find_gold(config.model, task, self.folder.path.parent / GOLDS)
         material = prepare(config, task, self.original)
         if resume:
             check_same(before, data_hash=material.data_hash, model_fingerprint=self.original.fingerprint)

@@ -7,6 +7,7 @@ equals the one with the higher retain Acc, then the lower learning rate.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 from soul_core.config import LaneConfig, ObjectiveConfig, OptimizerConfig, RaceConfig
 from soul_core.errors import ConfigError
@@ -17,27 +18,59 @@ from soul_core.session.trials import LaneResult, Record
 MARGIN = 0.02
 SEED = 100
 """Not one of the study's seeds: settings are chosen on other runs than those they are reported on."""
-RATES = (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3)
+RATES = (2e-4, 3e-4, 4.5e-4, 6.5e-4, 1e-3, 1.5e-3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axes:
-    """The two settings that are tried for one optimizer, with their values; the rate first."""
+    """What is tried for one optimizer: every rate with every variant of its other settings.
+
+    Attributes:
+        rates: Learning rates.
+        axis: What the variants vary, for a table's head.
+        variants: Settings by the name a table shows.
+    """
 
     rates: tuple[float, ...]
-    knob: str
-    values: tuple[float, ...]
+    axis: str
+    variants: Mapping[str, Mapping[str, Any]]
 
     @property
     def shape(self) -> tuple[int, int]:
-        """How many values each axis has."""
-        return len(self.rates), len(self.values)
+        """How many rates and how many variants."""
+        return len(self.rates), len(self.variants)
+
+    def variant_of(self, optimizer: OptimizerConfig) -> str:
+        """Name of the variant that an optimizer's settings are; empty for none of them."""
+        for name, settings in self.variants.items():
+            if all(getattr(optimizer, key) == value for key, value in settings.items()):
+                return name
+        return ""
+
+
+def _numbers(setting: str, values: Sequence[float]) -> dict[str, dict[str, Any]]:
+    return {f"{setting} {value:g}": {setting: value} for value in values}
+
+
+def _curved(curvature: str, every: int, rho: float) -> dict[str, dict[str, Any]]:
+    settings = {"curvature": curvature, "curvature_every": every, "rho": rho}
+    return {f"{curvature}, ρ {rho:g}": settings}
 
 
 GRID: Mapping[str, Axes] = {
-    "fo": Axes(rates=RATES, knob="beta2", values=(0.9, 0.99, 0.999)),
-    "so": Axes(rates=RATES, knob="rho", values=(0.04, 1.0, 25.0)),
-    "sign": Axes(rates=RATES, knob="beta1", values=(0.8, 0.9, 0.95)),
+    "fo": Axes(rates=RATES, axis="β₂", variants=_numbers("beta2", (0.9, 0.95, 0.99, 0.999))),
+    # From the release's ρ, with which nearly every step is clipped, to one with which fewer than half are.
+    "so": Axes(
+        rates=RATES,
+        axis="curvature and ρ",
+        variants={
+            **_curved("gnb", 10, 0.04),
+            **_curved("gnb", 10, 30.0),
+            **_curved("squared-gradient", 1, 10.0),
+            **_curved("squared-gradient", 1, 30.0),
+        },
+    ),
+    "sign": Axes(rates=RATES, axis="β₁", variants=_numbers("beta1", (0.8, 0.9, 0.95, 0.98))),
 }
 
 
@@ -52,8 +85,8 @@ def axes_from_text(text: str) -> Axes:
         (rate, _, rates), (knob, _, values) = pairs
         axes = Axes(
             rates=tuple(float(v) for v in rates.split(",")),
-            knob=knob,
-            values=tuple(float(v) for v in values.split(",")),
+            axis=knob,
+            variants=_numbers(knob, [float(v) for v in values.split(",")]),
         )
     except ValueError:
         raise ConfigError(f"“{text}” is no pair of axes. Write them like: lr=1e-4,1e-3 rho=0.04,1.") from None
@@ -83,7 +116,10 @@ def sweep_configs(race: RaceConfig, grid: Mapping[str, Axes] = GRID) -> list[Rac
         lane.name: lane.but(optimizer=default_optimizer(lane.optimizer.name))
         for lane in lanes_for("same-settings", race.lanes[0].objective, control=True)
     }
-    rows = [[_trial(lanes[lane], axes, *point) for point in _points(axes)] for lane, axes in grid.items()]
+    rows = [
+        [_trial(lanes[lane], rate, settings) for rate, settings in product(axes.rates, axes.variants.values())]
+        for lane, axes in grid.items()
+    ]
     return [race.but(lanes=(lane,)) for column in zip(*rows, strict=True) for lane in column]
 
 
@@ -129,9 +165,5 @@ def _order(record: Record) -> tuple[float, float, float]:
     return result.forget_acc, -result.retain_acc, record.config.lanes[0].optimizer.lr
 
 
-def _points(axes: Axes) -> list[tuple[float, float]]:
-    return list(product(axes.rates, axes.values))
-
-
-def _trial(lane: LaneConfig, axes: Axes, rate: float, value: float) -> LaneConfig:
-    return lane.but(optimizer=lane.optimizer.but(**{"lr": rate, axes.knob: value}))
+def _trial(lane: LaneConfig, rate: float, settings: Mapping[str, Any]) -> LaneConfig:
+    return lane.but(optimizer=lane.optimizer.but(**{"lr": rate, **settings}))

@@ -37,15 +37,15 @@ def sweep_csv(records: Sequence[Record], grid: Mapping[str, Axes]) -> str:
     """One line per trial; ``chosen`` and ``keeps_retain`` are 0 or 1."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["lane", "lr", "knob", "value", *_COLUMNS, "keeps_retain", "chosen", "diverged"])
+    writer.writerow(["lane", "lr", "variant", *_COLUMNS, "keeps_retain", "chosen", "diverged"])
     chosen = best(records)
     for record in records:
-        lane, knob, value = _knob(record, grid)
+        lane, variant = _variant(record, grid)
         result = result_of(record)
         numbers = ["" if (number := getattr(result, c)) is None else f"{number:.6g}" for c in _COLUMNS]
         marks = [int(keeps_retain(record)), int(chosen.get(lane) is record), int(bool(result.diverged))]
         rate = f"{record.config.lanes[0].optimizer.lr:g}"
-        writer.writerow([lane, rate, knob, f"{value:g}", *numbers, *marks])
+        writer.writerow([lane, rate, variant, *numbers, *marks])
     return text.getvalue()
 
 
@@ -73,7 +73,7 @@ def sweep_markdown(name: str, records: Sequence[Record], grid: Mapping[str, Axes
         f"{first.config.lanes[0].objective.gamma:g}; {original.forget_rows} forget and {original.retain_rows} retain "
         "rows asked.",
         "",
-        "| Optimizer | Learning rate | Second setting | Forget Acc | Retain Acc | Clip share | Keep retain |",
+        "| Optimizer | Learning rate | Other settings | Forget Acc | Retain Acc | Clip share | Keep retain |",
         "|---|---|---|---|---|---|---|",
     ]
     for lane in grid:
@@ -81,20 +81,23 @@ def sweep_markdown(name: str, records: Sequence[Record], grid: Mapping[str, Axes
         if lane not in chosen:
             lines.append(f"| {_labels(records)[lane]} | – | – | – | – | – | 0 of {counts[lane]} |")
             continue
-        _, knob, value = _knob(chosen[lane], grid)
+        variant = _variant(chosen[lane], grid)[1]
         result, rate = result_of(chosen[lane]), chosen[lane].config.lanes[0].optimizer.lr
         lines.append(
-            f"| {_labels(records)[lane]} | {rate:g} | {knob} {value:g} | {result.forget_acc:.3f} | "
+            f"| {_labels(records)[lane]} | {rate:g} | {variant} | {result.forget_acc:.3f} | "
             f"{result.retain_acc:.3f} | {_clip(result)} | {within} of {counts[lane]} |"
         )
     found = {
-        lane: {"lr": r.config.lanes[0].optimizer.lr, _knob(r, grid)[1]: _knob(r, grid)[2]}
+        lane: {
+            "lr": (used := r.config.lanes[0].optimizer).lr,
+            **grid[lane].variants.get(grid[lane].variant_of(used), {}),
+        }
         for lane, r in chosen.items()
     }
     edges = [line for lane, record in chosen.items() for line in _edge(record, grid[lane], _labels(records)[lane])]
     lines += ["", *edges, *([""] if edges else []), "Axes:", ""]
     lines += [
-        f"- {_labels(records)[lane]}: lr {_listed(axes.rates)}; {axes.knob} {_listed(axes.values)}"
+        f"- {_labels(records)[lane]}: lr {_listed(axes.rates)}; {' · '.join(axes.variants)}"
         for lane, axes in grid.items()
     ]
     versions = ", ".join(f"{package} {version}" for package, version in first.versions.items())
@@ -123,9 +126,9 @@ def _edge(record: Record, axes: Axes, label: str) -> list[str]:
 def _dots(records: Sequence[Record], grid: Mapping[str, Axes]) -> list[Dot]:
     chosen, dots = best(records), []
     for record in records:
-        lane, knob, value = _knob(record, grid)
+        lane, variant = _variant(record, grid)
         result, rate = result_of(record), record.config.lanes[0].optimizer.lr
-        said = f"{_labels(records)[lane]}, lr {rate:g}, {knob} {value:g}"
+        said = f"{_labels(records)[lane]}, lr {rate:g}, {variant}"
         dots.append(
             Dot(
                 lane=lane,
@@ -138,10 +141,9 @@ def _dots(records: Sequence[Record], grid: Mapping[str, Axes]) -> list[Dot]:
     return dots
 
 
-def _knob(record: Record, grid: Mapping[str, Axes]) -> tuple[str, str, float]:
+def _variant(record: Record, grid: Mapping[str, Axes]) -> tuple[str, str]:
     lane = record.config.lanes[0]
-    knob = grid[lane.name].knob
-    return lane.name, knob, float(getattr(lane.optimizer, knob))
+    return lane.name, grid[lane.name].variant_of(lane.optimizer)
 
 
 def _labels(records: Sequence[Record]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from soul_core.runs.store import RunStore
 from soul_core.session.ask import ask
 from soul_core.session.command import command_of
 from soul_core.session.estimate import estimate
-from soul_core.session.pocket_make import can_train_gold, find_gold, train_gold
+from soul_core.session.pocket_make import GOLDS, can_train_gold, find_gold, train_gold
 from soul_core.session.verdict import verdict
 from soul_core.ui import text
 from soul_core.ui.form import Form
@@ -30,7 +30,6 @@ from soul_core.ui.snapshot import Snapshot, status_of
 from soul_core.ui.track import RaceTrack
 
 GOLD = "gold"
-GOLDS = "golds"  # folder below the runs
 WARM_UP = "Who are you?"
 JUDGED = (EpochReport, LaneEnded, RaceEnded)
 

@@ -11,7 +11,7 @@ from soul_core.ui.desk import Desk
 from soul_core.ui.gold import wire_gold
 from soul_core.ui.html import block
 from soul_core.ui.race_panel import race_panel, wire_race
-from soul_core.ui.setup_panel import setup_panel, wire_setup
+from soul_core.ui.setup_panel import setup_panel, wire_estimate, wire_setup
 
 
 def build_page(desk: Desk) -> gr.Blocks:
@@ -31,6 +31,7 @@ def build_page(desk: Desk) -> gr.Blocks:
         wire_setup(setup, desk, page)
         wire_gold(setup, desk, page, browser)
         endings = wire_race(race, setup, desk, page, browser)
+        wire_estimate(setup, desk, page, endings)
         wire_ask(ask, setup, desk, browser, endings)
     return page  # type: ignore[no-any-return]
 

@@ -17,7 +17,6 @@ from soul_core.ui.desk import Desk
 from soul_core.ui.questions import checked_question, known_row
 
 SHOW_EVERY = 0.08  # seconds between two pictures of the growing answers
-USUAL = (("fo", "FO"), ("so", "SO"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +50,11 @@ def answers(desk: Desk, config: RaceConfig, form: AskForm, *, job_id: str) -> It
     folder = _folder(desk, job_id)
     config = folder.config if folder else config
     desk.host.check_model(config.model)
+    known = known_row(config.task, question)
+    yield Board(question=question, columns=_loading(config), truth=known)
     models = models_of_run(folder, desk.shelf) if folder else _without_run(desk, config)
     columns = _columns(config, models, running=bool(job_id) and desk.alive(job_id))
-    board = Board(
-        question=question, columns=columns, truth=known_row(config.task, question), refusals=tuple(refusals())
-    )
+    board = Board(question=question, columns=columns, truth=known, refusals=tuple(refusals()))
     updates = ask(
         models,
         question,
@@ -92,14 +91,22 @@ def _without_run(desk: Desk, config: RaceConfig) -> dict[str, LoadedModel]:
     }
 
 
+def _places(config: RaceConfig) -> list[tuple[str, str]]:
+    """Name and label of every column, in order."""
+    lanes = [(lane.name, lane.label) for lane in config.lanes]
+    return [("original", text.LANE_LABELS["original"]), *lanes, ("gold", text.LANE_LABELS["gold"])]
+
+
+def _loading(config: RaceConfig) -> tuple[Column, ...]:
+    return tuple(Column(lane=lane, label=label, message=text.WAITING) for lane, label in _places(config))
+
+
 def _columns(config: RaceConfig, models: dict[str, LoadedModel], *, running: bool) -> tuple[Column, ...]:
-    lanes = [(lane.name, lane.label) for lane in config.lanes] or list(USUAL)
-    places = [("original", text.LANE_LABELS["original"]), *lanes, ("gold", text.LANE_LABELS["gold"])]
     missing = {"gold": text.NO_GOLD}
     waiting = text.LANE_TRAINING if running else text.NO_LANE_YET
     return tuple(
         Column(lane=lane, label=label, message="" if lane in models else missing.get(lane, waiting))
-        for lane, label in places
+        for lane, label in _places(config)
     )
 
 

@@ -175,14 +175,6 @@ def wire_setup(panel: SetupPanel, desk: Desk, page: gr.Blocks) -> None:
             panel.notice: "",
         }
 
-    def estimate(*values: Any) -> str:
-        try:
-            return estimate_html(desk.estimate(Form.of(*values).config()))
-        except ModelError as error:
-            return estimate_html(str(error))
-        except SoulError:
-            return estimate_html("")  # the line below the form says what is wrong
-
     # ``input`` and not ``change``: only a person's choice overwrites fields, not a form put back after a reload.
     task.input(choose_task, task, [task, split, authors], **QUIET)
     split.change(choose_split, split, authors, **QUIET)
@@ -198,16 +190,32 @@ def wire_setup(panel: SetupPanel, desk: Desk, page: gr.Blocks) -> None:
         trigger_mode="always_last",
         **QUIET,
     )
-    gr.on(
-        [page.load, *triggers],
-        guarded(estimate, notice=None),
-        panel.inputs,
-        panel.estimate,
-        trigger_mode="always_last",
-        show_progress="hidden",
-        api_visibility="private",
-        concurrency_limit=1,
-    )
+
+
+def wire_estimate(panel: SetupPanel, desk: Desk, page: gr.Blocks, endings: list[Any]) -> None:
+    """Estimate after the load, after every change and after every race: while one runs, nothing is measured."""
+
+    def estimate(*values: Any) -> str:
+        try:
+            return estimate_html(desk.estimate(Form.of(*values).config()))
+        except ModelError as error:
+            return estimate_html(str(error))
+        except SoulError:
+            return estimate_html("")  # the line below the form says what is wrong
+
+    how: dict[str, Any] = {
+        "fn": guarded(estimate, notice=None),
+        "inputs": panel.inputs,
+        "outputs": panel.estimate,
+        "trigger_mode": "always_last",
+        "show_progress": "hidden",
+        "api_visibility": "private",
+        "concurrency_limit": 1,
+    }
+    triggers = [component.change for component in panel.inputs]  # type: ignore[attr-defined]
+    gr.on([page.load, *triggers], **how)
+    for ending in endings:
+        ending.then(**how)
 
 
 def form_updates(config: RaceConfig) -> list[Any]:

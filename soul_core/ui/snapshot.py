@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
+from soul_core.events import Progress
 from soul_core.jobs.view import JobView
 from soul_core.ui import text
 from soul_core.ui.html import notice
@@ -70,12 +71,18 @@ class Snapshot:
         )
 
 
+def _doing(progress: Progress, track: RaceTrack) -> str:
+    lane = track.lanes.get(progress.lane)
+    epoch = text.of_epochs(lane.epoch, track.epochs) if lane and lane.epoch else ""
+    share = progress.done / progress.total if progress.total > 1 else None
+    return text.now_doing(track.label(progress.lane) if progress.lane else "", epoch, progress.what, share)
+
+
 def status_of(view: JobView, track: RaceTrack, *, fraction: float, elapsed: float | None) -> Status:
     """The job's view in the page's words; ``fraction`` is the largest seen so far: the bar never falls back."""
     now = track.now
     if view.progress is not None and view.progress.what:
-        lane = track.label(view.progress.lane) if view.progress.lane else ""
-        now = text.now_doing(lane, view.progress.what, view.progress.done, view.progress.total)
+        now = _doing(view.progress, track)
     return Status(
         state=view.state,
         kind=view.kind,

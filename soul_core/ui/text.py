@@ -182,13 +182,18 @@ def alt_moved(label: str, first: float, last: float, epoch: int) -> str:
 
 def now_training(label: str, epoch: int, epochs: int, step: int, steps: int) -> str:
     """What is happening now: a step."""
-    return f"{label}, epoch {epoch} of {epochs}, step {step} of {steps}"
+    return f"{label}, {of_epochs(epoch, epochs)}, step {step} of {steps}"
 
 
-def now_doing(label: str, what: str, done: int, total: int) -> str:
-    """What is happening now: anything else that counts."""
-    head = f"{label}, {what}" if label else what[:1].upper() + what[1:]
-    return f"{head}, {done} of {total}" if total > 1 else head
+def now_doing(label: str, epoch: str, what: str, share: float | None) -> str:
+    """What is happening now: anything but a step. Its units mean nothing to a reader, so the share is told."""
+    head = ", ".join(part for part in (label, epoch, what[:1].lower() + what[1:] if label else what) if part)
+    return head if share is None else f"{head}, {percent(share)}"
+
+
+def of_epochs(epoch: int, epochs: int) -> str:
+    """Which epoch it is."""
+    return f"epoch {epoch} of {epochs}"
 
 
 def queue_place(ahead: int) -> str:

@@ -17,6 +17,7 @@ class LaneTrack:
     scores: dict[int, dict[str, SetScores]] = field(default_factory=dict)
     last: dict[str, SetScores] = field(default_factory=dict)
     steps: int = 0
+    epoch: int = 0
     clip_share: float | None = None
     grad_norm: float | None = None
     train_seconds: float = 0.0
@@ -81,7 +82,7 @@ class RaceTrack:
 
     def _step(self, event: StepReport) -> None:
         lane = self._lane(event.lane)
-        lane.steps = event.step
+        lane.steps, lane.epoch = event.step, event.epoch
         lane.grad_norm, lane.clip_share = event.grad_norm, event.clip_share
         per_epoch = self.started.steps_per_epoch if self.started else 0
         in_epoch = event.step - (event.epoch - 1) * per_epoch

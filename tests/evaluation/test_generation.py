@@ -91,6 +91,26 @@ def test_answers_stop_where_the_models_positions_end(arch: str):
     assert got == [plain_loop(model, asked[0], 2), plain_loop(model, asked[1], 8)]
 
 
+def test_a_row_keeps_its_own_room_when_another_is_dropped():
+    # Room for 8, 5 and 2 tokens; the first row ends at its second token and is dropped.
+    asked = [prompts(1, shortest=n, longest=n)[0] for n in (120, 123, 126)]
+    model = lively_model("llama")
+    stop = plain_loop(model, asked[0], 2)[1]
+    model.generation_config.eos_token_id = stop
+    expected = [plain_loop(model, prompt, room) for prompt, room in zip(asked, (8, 5, 2), strict=True)]
+    expected = [answer[: answer.index(stop)] if stop in answer else answer for answer in expected]
+    assert [len(answer) for answer in expected] == [1, 5, 2]
+    assert tokens_of(model, asked, max_new_tokens=20, batch_size=3) == expected
+
+
+def test_a_finished_row_that_stays_in_the_batch_does_not_run_off_the_position_table():
+    # One row of nine is too few to be dropped; GPT-2 looks positions up in a table of 128.
+    asked = [*prompts(8), prompts(1, shortest=126, longest=126)[0]]
+    model = lively_model("gpt2")
+    expected = [plain_loop(model, prompt, 6) for prompt in asked[:8]] + [plain_loop(model, asked[8], 2)]
+    assert tokens_of(model, asked, max_new_tokens=6, batch_size=9) == expected
+
+
 def test_a_prompt_that_fills_the_model_is_an_error_with_both_numbers():
     with pytest.raises(DatasetError, match=r"128 tokens long .* holds 128 tokens"):
         list(generate(tiny_model("gpt2"), TOKENIZER, [[1] * 128], max_new_tokens=1))

@@ -84,8 +84,9 @@ def test_the_softmax_is_fp32_under_reduced_precision():
     model = tiny_model("llama")
     with torch.no_grad():
         model.lm_head.weight.zero_()
-    nll, _, _ = score(model, [Example((1, 2), 1)], autocast_dtype=torch.bfloat16)
-    assert nll == pytest.approx([math.log(300)], abs=1e-5)
+    for reduced, options in ((model, {"autocast_dtype": torch.bfloat16}), (model.to(torch.bfloat16), {})):
+        nll, _, _ = score(reduced, [Example((1, 2), 1)], **options)
+        assert nll == pytest.approx([math.log(300)], abs=1e-5)
 
 
 def test_nothing_to_score_gives_empty_arrays_and_a_batch_of_nothing_is_refused():

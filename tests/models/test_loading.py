@@ -54,6 +54,7 @@ def test_bf16_weights_become_fp32_of_the_same_value(folder: Path):
     edit(folder / "config.json", dtype="bfloat16")
     loaded = load_model(str(folder)).model.state_dict()
     expected = weights["lm_head.weight"].bfloat16().float()
+    assert loaded["lm_head.weight"].dtype == torch.float32
     assert torch.equal(loaded["lm_head.weight"], expected)
 
 

@@ -202,7 +202,7 @@ def test_the_reference_of_npo_is_computed_once_for_all_lanes(model, tmp_path, mo
 
 
 def test_gold_is_asked_after_the_first_epoch_and_at_the_end(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(race_module, "gold_for", lambda *_: str(model))
+    monkeypatch.setattr(race_module, "find_gold", lambda *_: str(model))
     config = tiny_config(model, epochs=2)
     folder = new_run(tmp_path, config)
     events = [brief(e) for e in run(config, folder) if isinstance(e, EpochReport)]
@@ -212,7 +212,7 @@ def test_gold_is_asked_after_the_first_epoch_and_at_the_end(model, tmp_path, mon
 
 
 def test_a_gold_that_cannot_be_loaded_costs_the_gold_alone(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(race_module, "gold_for", lambda *_: str(tmp_path / "no-such-model"))
+    monkeypatch.setattr(race_module, "find_gold", lambda *_: str(tmp_path / "no-such-model"))
     config = tiny_config(model, epochs=1)
     events = run(config, new_run(tmp_path, config))
     assert events[-1].status == "finished"

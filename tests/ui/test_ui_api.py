@@ -103,7 +103,7 @@ def test_a_second_race_waits_and_stop_is_harmless_twice(served, tiny):
         ("run_race", {"epochs": 0}, "Epochs is 0"),
         ("run_race", {"epochs": "many"}, "Epochs is 'many'"),
         ("run_race", {"task": "nothing:forget01"}, "There is no task “nothing”"),
-        ("run_race", {"task": "invented-authors:authors="}, "The forget set is empty"),
+        ("run_race", {"task": "invented-authors:authors="}, "forget set is empty"),
         ("run_race", {"objective": "magic"}, "There is no objective “magic”"),
         ("run_race", {"preset": "fair"}, "There is no preset “fair”"),
         ("race_status", {"job_id": "../../etc/passwd"}, "There is no job"),

@@ -1,6 +1,7 @@
 """How the program starts, and how it declines to."""
 
 import socket
+from pathlib import Path
 
 import app
 
@@ -16,5 +17,4 @@ def test_a_taken_port_is_one_sentence_that_names_another(capsys):
 
 
 def test_the_entry_stays_short():
-    with open(app.__file__, encoding="utf-8") as file:
-        assert len(file.readlines()) < 60
+    assert len(Path(app.__file__).read_text(encoding="utf-8").splitlines()) < 60
