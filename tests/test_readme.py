@@ -24,8 +24,8 @@ SHELL = [line.split("#")[0].strip() for kind, text in CODE if kind == "sh" for l
 COMMANDS = [shlex.split(line)[3:] for line in SHELL if line.startswith("python -m soul_core ")]
 # Made by running things here; never part of the repository.
 MADE = {"runs", "build", "__pycache__"}
-# Distributions whose module has another name.
-MODULE_OF = {"scikit-learn": "sklearn", "rouge-score": "rouge_score"}
+# Used where they are installed; nothing needs them.
+EXTRAS = {"sentence_transformers"}
 
 
 def tree() -> dict[str, set[str]]:
@@ -118,8 +118,11 @@ def test_the_app_imports_exactly_what_it_requires():
                 imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 imported.add(str(node.module).split(".")[0])
-    imported -= {*sys.stdlib_module_names, "soul_core"}
-    required = {MODULE_OF.get(r.name, r.name.replace("-", "_")) for r in requirements("requirements.txt")}
+            elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "find_spec")):
+                argument = node.args[0]
+                imported |= {str(argument.value).split(".")[0]} if isinstance(argument, ast.Constant) else set()
+    imported -= {*sys.stdlib_module_names, "soul_core", *EXTRAS}
+    required = {r.name.replace("-", "_") for r in requirements("requirements.txt")}
     assert imported <= required, "imported but not in requirements.txt"
     assert required <= imported, "in requirements.txt but imported nowhere"
     assert [name for name in required if find_spec(name) is None] == []

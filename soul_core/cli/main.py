@@ -9,6 +9,7 @@ import logging
 import secrets
 import sys
 from collections.abc import Callable, Sequence
+from typing import get_args
 
 from soul_core import __version__
 from soul_core.cli.options import (
@@ -18,7 +19,7 @@ from soul_core.cli.options import (
     race_settings,
     split_lane_settings,
 )
-from soul_core.config import AskConfig, ObjectiveConfig, OptimizerConfig, RaceConfig
+from soul_core.config import AskConfig, ObjectiveConfig, ObjectiveName, OptimizerConfig, RaceConfig
 from soul_core.errors import SoulError
 
 PROGRAM = "python -m soul_core"
@@ -100,7 +101,12 @@ def parser() -> argparse.ArgumentParser:
     pocket.add_argument("--out", metavar="DIR", default="", help="Where to. [default: the project's assets]")
     gold = _command(commands, "train-gold", "Train a gold model: one that never saw the forget set.")
     add_settings(gold.add_argument_group("what"), RaceConfig, ("task",))
-    gold.add_argument("--out", metavar="DIR", required=True, help="Folder below which the model gets its own.")
+    gold.add_argument(
+        "--out",
+        metavar="DIR",
+        default="runs/golds",
+        help="Folder below which the model gets its own; races in runs/ find it there. [default: %(default)s]",
+    )
     _sweep(_command(commands, "sweep", "Try the same number of settings for each optimizer and record every trial."))
     _study(_command(commands, "study", "Race every preset with several seeds; write the README's table."))
     return top
@@ -169,7 +175,18 @@ def _ask(command: argparse.ArgumentParser) -> None:
 def _sweep(command: argparse.ArgumentParser) -> None:
     add_settings(command.add_argument_group("what"), RaceConfig, ("model", "task", "epochs"))
     same = command.add_argument_group("the same for every trial")
-    same.add_argument("--gamma", default="1", metavar="X", help="Weight of the retain loss. [default: %(default)s]")
+    same.add_argument(
+        "--objective",
+        choices=get_args(ObjectiveName),
+        default="graddiff",
+        help="The loss that makes it forget. [default: %(default)s]",
+    )
+    same.add_argument(
+        "--gamma",
+        default=argparse.SUPPRESS,
+        metavar="X",
+        help="Weight of the retain loss. [default: that of “Same settings”]",
+    )
     same.add_argument("--seed", default="100", metavar="N", help="None of the study's seeds. [default: %(default)s]")
     same.add_argument("--eval-rows", default="400", metavar="N", help="Rows asked of each set. [default: %(default)s]")
     axes = command.add_argument_group(
@@ -177,7 +194,8 @@ def _sweep(command: argparse.ArgumentParser) -> None:
     )
     for lane in ("fo", "so", "sign"):
         axes.add_argument(f"--{lane}", default="", metavar="AXES", help='Such as "lr=1e-4,1e-3 beta2=0.9,0.99".')
-    command.add_argument("--name", default="forget10-graddiff", help="Name of the files. [default: %(default)s]")
+    command.add_argument("--name", default="", help="Name of the files. [default: split and objective]")
+    command.add_argument("--apply", action="store_true", help="Write the choice into the preset “Each at its best”.")
     command.add_argument("--out", metavar="DIR", default="docs/sweeps", help="Their folder. [default: %(default)s]")
     _json(command)
 

@@ -14,8 +14,9 @@ from soul_core.cli.screen import Screen, print_json
 from soul_core.config import ObjectiveConfig, RaceConfig
 from soul_core.errors import ConfigError
 from soul_core.events import Progress, StepReport
+from soul_core.session.presets import preset_cell, record_choice
 from soul_core.session.study import study_configs, write_study
-from soul_core.session.sweep import GRID, axes_from_text, best, result_of, sweep_configs, sweep_race
+from soul_core.session.sweep import axes_from_text, best, choices, grid_for, result_of, sweep_configs, sweep_race
 from soul_core.session.sweep_report import write_sweep
 from soul_core.session.trials import Book, Done, Record, work_through
 
@@ -30,22 +31,28 @@ def run(arguments: argparse.Namespace) -> int:
 def sweep(arguments: argparse.Namespace) -> int:
     """Every optimizer's grid; then the spreadsheet, the picture and the page."""
     screen = Screen(json_wanted=arguments.json)
-    grid = {lane: axes_from_text(text) if (text := getattr(arguments, lane)) else axes for lane, axes in GRID.items()}
+    shared = preset_cell("same-settings", arguments.objective).objectives["fo"]
+    objective = ObjectiveConfig(**{"name": arguments.objective, **shared, **given(arguments, ("gamma",))})
+    usual = grid_for(objective.name)
+    grid = {lane: axes_from_text(text) if (text := getattr(arguments, lane)) else axes for lane, axes in usual.items()}
     base = sweep_race(
         **_values(arguments, ("model", "task", "epochs")),
         seed=arguments.seed,
         eval_rows=arguments.eval_rows,
-        objective=ObjectiveConfig(gamma=arguments.gamma),
+        objective=objective,
     )
+    name = arguments.name or f"{base.task.rpartition(':')[2]}-{objective.name}"
     out = Path(arguments.out)
-    records, stopped = _work(screen, sweep_configs(base, grid), Book(out / f"{arguments.name}.jsonl"))
+    records, stopped = _work(screen, sweep_configs(base, grid), Book(out / f"{name}.jsonl"))
     if stopped:
         return STOPPED
-    page = write_sweep(out, arguments.name, records, grid, _command(arguments))
+    page = write_sweep(out, name, records, grid, _command(arguments))
     chosen = best(records)
     for lane, record in chosen.items():
         screen.say(f"Best of {lane}: {_trial_line(record)}")
     screen.say(f"Written: {page}")
+    if arguments.apply:
+        record_choice(objective.name, choices(records, grid), gamma=objective.gamma, source=page.as_posix())
     if arguments.json:
         print_json(
             {

@@ -148,6 +148,7 @@ def _cached(hub_id: str, patterns: Sequence[str], why: str) -> Path:
         folder: Path | None = Path(snapshot_download(hub_id, allow_patterns=list(patterns), local_files_only=True))
     except LocalEntryNotFoundError:
         folder = None
+    # Older clients of the Hub also return a folder from which the weights are missing.
     if folder is not None and (WEIGHT_FILES not in patterns or any(folder.glob(WEIGHT_FILES))):
         return folder
     raise ModelError(

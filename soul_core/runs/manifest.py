@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from soul_core.config import RaceConfig
 
-PACKAGES = ("torch", "transformers", "safetensors", "tokenizers", "numpy", "scikit-learn", "rouge-score", "pydantic")
+PACKAGES = ("torch", "transformers", "safetensors", "tokenizers", "numpy", "rouge-score", "pydantic")
 
 
 class Manifest(BaseModel):

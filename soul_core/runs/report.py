@@ -33,8 +33,9 @@ figure{margin:0}figcaption{font-weight:600}svg text{fill:var(--soft);font-size:1
 .legend span{margin-right:1.4rem;white-space:nowrap}.scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%}.even{table-layout:fixed;min-width:44rem}.even td,.even th,td code
 {overflow-wrap:anywhere;hyphens:auto}th,td{text-align:left;vertical-align:top;padding:.4rem .7rem;
-border-bottom:1px solid var(--line)}thead th{color:var(--soft);font-weight:600}td.n{white-space:nowrap;padding:.4rem .45rem;
-font-variant-numeric:tabular-nums}.even tbody th{font-weight:400}code{background:var(--panel);padding:.1rem .3rem;border-radius:.3rem}
+border-bottom:1px solid var(--line)}thead th{color:var(--soft);font-weight:600}
+td.n{white-space:nowrap;padding:.4rem .45rem;font-variant-numeric:tabular-nums}.even tbody th{font-weight:400}
+code{background:var(--panel);padding:.1rem .3rem;border-radius:.3rem}
 pre{background:var(--panel);padding:.8rem;border-radius:.5rem;overflow-x:auto;white-space:pre-wrap}
 @media print{body{max-width:none;padding:0}}
 """

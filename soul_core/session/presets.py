@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, get_args
 
-from soul_core.config import LaneConfig, ObjectiveConfig, OptimizerConfig, PresetName
+from soul_core.config import LaneConfig, ObjectiveConfig, OptimizerConfig, OptimizerName, PresetName
 from soul_core.errors import ConfigError
+from soul_core.optim.registry import default_optimizer
 from soul_core.paths import ASSETS
+from soul_core.runs.atomic import write_text
 
 PRESETS_FILE = ASSETS / "presets.json"
 CONTROL = "sign"
 _LABELS = {"fo": "FO", "so": "SO", CONTROL: "Sign momentum"}
-_OPTIMIZERS = {"fo": "adamw", "so": "sophia", CONTROL: "sign-momentum"}
+_OPTIMIZERS: Mapping[str, OptimizerName] = {"fo": "adamw", "so": "sophia", CONTROL: "sign-momentum"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,3 +115,26 @@ def lanes_for(preset: str, objective: ObjectiveConfig | str, *, control: bool = 
         for lane in ("fo", "so", CONTROL)
         if lane != CONTROL or control
     )
+
+
+def record_choice(objective: str, choice: Mapping[str, Mapping[str, Any]], *, gamma: float, source: str) -> None:
+    """Write what a sweep chose into *Each at its best*.
+
+    Args:
+        objective: Whose cell.
+        choice: By lane the optimizer settings that were swept; a lane that is absent keeps what it has.
+        gamma: The sweep's weight of the retain loss, for all lanes.
+        source: Where the sweep is recorded.
+    """
+    table = json.loads(PRESETS_FILE.read_text(encoding="utf-8"))
+    cell = table["each-at-its-best"]["objectives"][objective]
+    for lane in cell["lanes"]:
+        default = default_optimizer(_OPTIMIZERS[lane])
+        kept = {name: getattr(default, name) for name in ("beta1", "beta2", "weight_decay")}
+        cell["lanes"][lane] = {**kept, **choice[lane]} if lane in choice else cell["lanes"][lane]
+        cell["objectives"][lane]["gamma"] = gamma
+    missing = ", ".join(_LABELS[lane] for lane in cell["lanes"] if lane not in choice)
+    cell["source"] = source
+    cell["note"] = f"No setting of {missing} kept retain Acc within the rule's margin." if missing else ""
+    write_text(PRESETS_FILE, json.dumps(table, indent=1, ensure_ascii=False) + "\n")
+    _table.cache_clear()

@@ -14,6 +14,8 @@ from soul_core.session.trials import LaneResult, Record
 
 MARKS = ("<!-- results:start -->", "<!-- results:end -->")
 OBJECTIVE = "graddiff"
+EVAL_ROWS = 400
+"""All of forget10 and enough of retain for an interval of about a point."""
 _METRICS = {
     "forget_acc": "Forget Acc ↓",
     "retain_acc": "Retain Acc ↑",
@@ -35,6 +37,7 @@ def study_configs(
             lanes=lanes_for(name, OBJECTIVE, control=True),
             epochs=epochs,
             eval_every=epochs,
+            eval_rows=EVAL_ROWS,
             seed=seed,
         )
         for name in names

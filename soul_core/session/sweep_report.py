@@ -8,7 +8,7 @@ from pathlib import Path
 
 from soul_core.runs.atomic import disk_errors_as_sentences, write_text
 from soul_core.runs.scatter import Dot, alt_text, scatter_svg
-from soul_core.session.sweep import MARGIN, Axes, best, keeps_retain, result_of
+from soul_core.session.sweep import MARGIN, Axes, best, choices, keeps_retain, result_of
 from soul_core.session.trials import LaneResult, Record
 
 _COLUMNS = (
@@ -87,13 +87,6 @@ def sweep_markdown(name: str, records: Sequence[Record], grid: Mapping[str, Axes
             f"| {_labels(records)[lane]} | {rate:g} | {variant} | {result.forget_acc:.3f} | "
             f"{result.retain_acc:.3f} | {_clip(result)} | {within} of {counts[lane]} |"
         )
-    found = {
-        lane: {
-            "lr": (used := r.config.lanes[0].optimizer).lr,
-            **grid[lane].variants.get(grid[lane].variant_of(used), {}),
-        }
-        for lane, r in chosen.items()
-    }
     edges = [line for lane, record in chosen.items() for line in _edge(record, grid[lane], _labels(records)[lane])]
     lines += ["", *edges, *([""] if edges else []), "Axes:", ""]
     lines += [
@@ -103,7 +96,7 @@ def sweep_markdown(name: str, records: Sequence[Record], grid: Mapping[str, Axes
     versions = ", ".join(f"{package} {version}" for package, version in first.versions.items())
     lines += [
         "",
-        f"Chosen settings: `{json.dumps(found)}`",
+        f"Chosen settings: `{json.dumps(choices(records, grid))}`",
         "",
         f"Every trial: [{name}.csv]({name}.csv); complete records: [{name}.jsonl]({name}.jsonl).",
         "",

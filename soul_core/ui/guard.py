@@ -28,7 +28,8 @@ def sentence(error: Exception) -> str:
 def guarded(handler: Callable[..., Any], *, notice: gr.HTML | None) -> Callable[..., Any]:
     """A handler that never raises: its error becomes a banner in ``notice``, everything else stays as it is.
 
-    Works for functions, generators and async generators that return (or yield) what Gradio takes.
+    Works for functions, generators and async generators that return (or yield) what Gradio takes. A stream that yields
+    nothing changes nothing: Gradio itself would empty every output.
     """
 
     def failed(error: Exception) -> Any:
@@ -39,9 +40,13 @@ def guarded(handler: Callable[..., Any], *, notice: gr.HTML | None) -> Callable[
 
         @functools.wraps(handler)
         async def async_stream(*values: Any) -> AsyncIterator[Any]:
+            silent = True
             try:
                 async for result in handler(*values):
+                    silent = False
                     yield result
+                if silent:
+                    yield gr.skip()
             except Exception as error:  # noqa: BLE001 - the page's outermost frame
                 yield failed(error)
 
@@ -50,8 +55,13 @@ def guarded(handler: Callable[..., Any], *, notice: gr.HTML | None) -> Callable[
 
         @functools.wraps(handler)
         def stream(*values: Any) -> Iterator[Any]:
+            silent = True
             try:
-                yield from handler(*values)
+                for result in handler(*values):
+                    silent = False
+                    yield result
+                if silent:
+                    yield gr.skip()
             except Exception as error:  # noqa: BLE001 - the page's outermost frame
                 yield failed(error)
 

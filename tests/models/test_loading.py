@@ -226,6 +226,10 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: edit(f / "config.json", model_type="t5", architectures=None),
         "“it” is a t5, not a causal language model (one that continues a text).",
     ),
+    "encoder-decoder that could be cut in half": (
+        lambda f: edit(f / "config.json", model_type="bart", architectures=None, is_encoder_decoder=True),
+        "“it” is a bart, not a causal language model (one that continues a text).",
+    ),
     "unknown type": (
         lambda f: edit(f / "config.json", model_type="newest"),
         "“it” is of a type (newest) that transformers does not know. Choose another model.",

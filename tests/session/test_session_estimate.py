@@ -1,4 +1,4 @@
-"""The estimate: arithmetic from measured parts, measured on copies, once; never a download, never too large a model."""
+"""The estimate: arithmetic on parts measured once, on copies; never a download, never too large a model."""
 
 import pytest
 import torch

@@ -54,6 +54,14 @@ def test_an_async_stream_likewise():
     assert "No more." in asyncio.run(collect())[1][place]
 
 
+def test_a_stream_that_gives_nothing_changes_nothing():
+    # Gradio sets every output to None when a generator ends without a yield.
+    def handler():
+        yield from ()
+
+    assert list(guarded(handler, notice=None)()) == [gr.skip()]
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 def test_a_person_ending_the_program_is_not_an_error(error):
     def handler():
