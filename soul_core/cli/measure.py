@@ -16,8 +16,9 @@ from soul_core.errors import ConfigError
 from soul_core.events import Progress, StepReport
 from soul_core.session.presets import preset_cell, record_choice
 from soul_core.session.study import study_configs, write_study
-from soul_core.session.sweep import axes_from_text, best, choices, grid_for, result_of, sweep_configs, sweep_race
+from soul_core.session.sweep import axes_from_text, choices, grid_for, sweep_configs, sweep_race
 from soul_core.session.sweep_report import write_sweep
+from soul_core.session.sweep_rule import best, second_round
 from soul_core.session.trials import Book, Done, Record, work_through
 
 STOPPED = 130
@@ -43,21 +44,31 @@ def sweep(arguments: argparse.Namespace) -> int:
     )
     name = arguments.name or f"{base.task.rpartition(':')[2]}-{objective.name}"
     out = Path(arguments.out)
-    records, stopped = _work(screen, sweep_configs(base, grid), Book(out / f"{name}.jsonl"))
+    book = Book(out / f"{name}.jsonl")
+    first, stopped = _work(screen, sweep_configs(base, grid), book)
+    more: list[Record] = []
+    if not stopped:
+        more, stopped = _work(screen, second_round(first), book)
     if stopped:
         return STOPPED
+    records = [*first, *more]
     page = write_sweep(out, name, records, grid, _command(arguments))
     chosen = best(records)
-    for lane, record in chosen.items():
-        screen.say(f"Best of {lane}: {_trial_line(record)}")
+    for lane, trial in chosen.items():
+        screen.say(f"Best of {lane}: forget {trial.forget_acc:.3f} retain {trial.retain_acc:.3f}")
     screen.say(f"Written: {page}")
     if arguments.apply:
         record_choice(objective.name, choices(records, grid), gamma=objective.gamma, source=page.as_posix())
     if arguments.json:
         print_json(
             {
-                lane: {"config": r.config.lanes[0].model_dump(), **result_of(r).model_dump()}
-                for lane, r in chosen.items()
+                lane: {
+                    "optimizer": trial.optimizer.model_dump(),
+                    "forget_acc": trial.forget_acc,
+                    "retain_acc": trial.retain_acc,
+                    "clip_share": trial.clip_share,
+                }
+                for lane, trial in chosen.items()
             }
         )
     return 0

@@ -15,6 +15,7 @@ from soul_core.cli.options import (
 )
 from soul_core.cli.screen import Bar, Screen, print_json
 from soul_core.config import ObjectiveConfig, RaceConfig
+from soul_core.data.tasks import load_task
 from soul_core.errors import ConfigError
 from soul_core.events import EpochReport, Event, LaneEnded, Progress, RaceEnded, RaceStarted, StepReport
 from soul_core.objectives.registry import OBJECTIVES
@@ -32,9 +33,7 @@ STOPPED = 130
 def run(arguments: argparse.Namespace) -> int:
     """Start or resume a race, show it, and print what came out."""
     screen = Screen(json_wanted=arguments.json)
-    folder = (
-        resumed(arguments) if arguments.resume else RunStore(RUNS).create(config_of(arguments), at=out_of(arguments))
-    )
+    folder = resumed(arguments) if arguments.resume else begun(arguments)
     screen.say(f"Run folder: {folder.path}")
     with interrupts() as interrupted, screen.bar() as bar:
         watch = Watch(screen, bar, folder.config)
@@ -43,13 +42,14 @@ def run(arguments: argparse.Namespace) -> int:
                 watch.show(event)
                 if interrupted():
                     break
-    if interrupted():
+    stopped = interrupted() and not folder.done
+    if stopped:
         finish(folder)
     summary = summarise(folder.events())
     screen.table("", *table_of(summary))
     screen.say(verdict(folder.events()))
     status = 0
-    if interrupted():
+    if stopped:
         again = f"python -m soul_core race --resume {shlex.quote(str(folder.path))}"
         screen.say(f"Stopped; what was finished is in {folder.path}. Go on with: {again}")
         status = STOPPED
@@ -81,9 +81,11 @@ def config_of(arguments: argparse.Namespace) -> RaceConfig:
     return RaceConfig(**values, lanes=lanes)
 
 
-def out_of(arguments: argparse.Namespace) -> Path | None:
-    """The folder that was asked for."""
-    return Path(arguments.out).expanduser() if arguments.out else None
+def begun(arguments: argparse.Namespace) -> RunFolder:
+    """A new run; nothing is written for a task that does not exist."""
+    config = config_of(arguments)
+    load_task(config.task)
+    return RunStore(RUNS).create(config, at=Path(arguments.out).expanduser() if arguments.out else None)
 
 
 def resumed(arguments: argparse.Namespace) -> RunFolder:
@@ -130,7 +132,7 @@ class Watch:
                 self._screen.say(epoch_line(self._label(event.lane), event))
             case LaneEnded() if event.status == "diverged":
                 self._screen.say(f"{self._label(event.lane)}: {event.message}")
-            case RaceEnded() if event.status == "failed":
+            case RaceEnded():
                 self._screen.say(event.message)
 
     def _label(self, lane: str) -> str:

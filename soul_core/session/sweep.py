@@ -1,8 +1,4 @@
-"""A fair search of settings: per optimizer the same number of trials, the same rule. It knows no optimizer's insides.
-
-The rule: among the settings that keep retain Acc within two points of the original, the lowest forget Acc; of
-equals the one with the higher retain Acc, then the lower learning rate.
-"""
+"""What a fair search of settings tries: per optimizer the same number of trials. It knows no optimizer's insides."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +9,9 @@ from soul_core.config import LaneConfig, ObjectiveConfig, ObjectiveName, Optimiz
 from soul_core.errors import ConfigError
 from soul_core.optim.registry import default_optimizer
 from soul_core.session.presets import lanes_for
-from soul_core.session.trials import LaneResult, Record
+from soul_core.session.sweep_rule import best
+from soul_core.session.trials import Record
 
-MARGIN = 0.02
 SEED = 100
 """Not one of the study's seeds: settings are chosen on other runs than those they are reported on."""
 RATES: Mapping[ObjectiveName, tuple[float, ...]] = {
@@ -148,41 +144,13 @@ def sweep_race(
     )
 
 
-def keeps_retain(record: Record) -> bool:
-    """Whether a trial stays within the margin, and did not diverge."""
-    result = result_of(record)
-    # The margin is meant to the row: 0.98 - 0.02 is not quite 0.96 in floating point.
-    return not result.diverged and result.retain_acc >= record.lanes["original"].retain_acc - MARGIN - 1e-9
-
-
-def best(records: Sequence[Record]) -> dict[str, Record]:
-    """By lane, the trial that the rule chooses; a lane without any that keeps retain is absent."""
-    chosen: dict[str, Record] = {}
-    for record in records:
-        lane = record.config.lanes[0].name
-        if keeps_retain(record) and (lane not in chosen or _order(record) < _order(chosen[lane])):
-            chosen[lane] = record
-    return chosen
-
-
-def result_of(record: Record) -> LaneResult:
-    """The result of a trial's only lane."""
-    return record.lanes[record.config.lanes[0].name]
-
-
-def _order(record: Record) -> tuple[float, float, float]:
-    result = result_of(record)
-    return result.forget_acc, -result.retain_acc, record.config.lanes[0].optimizer.lr
-
-
 def _trial(lane: LaneConfig, rate: float, settings: Mapping[str, Any]) -> LaneConfig:
     return lane.but(optimizer=lane.optimizer.but(**{"lr": rate, **settings}))
 
 
 def choices(records: Sequence[Record], grid: Mapping[str, Axes]) -> dict[str, dict[str, Any]]:
     """By lane, the rate and the variant's settings that the rule chooses."""
-    found = {}
-    for lane, record in best(records).items():
-        optimizer = record.config.lanes[0].optimizer
-        found[lane] = {"lr": optimizer.lr, **grid[lane].variants.get(grid[lane].variant_of(optimizer), {})}
-    return found
+    return {
+        lane: {"lr": trial.optimizer.lr, **grid[lane].variants.get(grid[lane].variant_of(trial.optimizer), {})}
+        for lane, trial in best(records).items()
+    }

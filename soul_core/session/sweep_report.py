@@ -8,8 +8,9 @@ from pathlib import Path
 
 from soul_core.runs.atomic import disk_errors_as_sentences, write_text
 from soul_core.runs.scatter import Dot, alt_text, scatter_svg
-from soul_core.session.sweep import MARGIN, Axes, best, choices, keeps_retain, result_of
-from soul_core.session.trials import LaneResult, Record
+from soul_core.session.sweep import Axes, choices
+from soul_core.session.sweep_rule import FINALISTS, MARGIN, MORE_SEEDS, Trial, best, trials_of
+from soul_core.session.trials import Record
 
 _COLUMNS = (
     "forget_acc",
@@ -34,18 +35,17 @@ def write_sweep(folder: Path, name: str, records: Sequence[Record], grid: Mappin
 
 
 def sweep_csv(records: Sequence[Record], grid: Mapping[str, Axes]) -> str:
-    """One line per trial; ``chosen`` and ``keeps_retain`` are 0 or 1."""
+    """One line per run; ``chosen`` and ``keeps_retain`` are 0 or 1 and speak of the setting with all its seeds."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["lane", "lr", "variant", *_COLUMNS, "keeps_retain", "chosen", "diverged"])
+    writer.writerow(["lane", "lr", "variant", "seed", *_COLUMNS, "keeps_retain", "chosen", "diverged"])
     chosen = best(records)
-    for record in records:
-        lane, variant = _variant(record, grid)
-        result = result_of(record)
-        numbers = ["" if (number := getattr(result, c)) is None else f"{number:.6g}" for c in _COLUMNS]
-        marks = [int(keeps_retain(record)), int(chosen.get(lane) is record), int(bool(result.diverged))]
-        rate = f"{record.config.lanes[0].optimizer.lr:g}"
-        writer.writerow([lane, rate, variant, *numbers, *marks])
+    for trial in trials_of(records):
+        marks = [int(trial.keeps_retain), int(chosen.get(trial.lane) == trial)]
+        for record, result in zip(trial.records, trial.results, strict=True):
+            numbers = ["" if (number := getattr(result, c)) is None else f"{number:.6g}" for c in _COLUMNS]
+            setting = [trial.lane, f"{trial.optimizer.lr:g}", _variant(trial, grid), record.config.seed]
+            writer.writerow([*setting, *numbers, *marks, int(bool(result.diverged))])
     return text.getvalue()
 
 
@@ -58,7 +58,8 @@ def sweep_markdown(name: str, records: Sequence[Record], grid: Mapping[str, Axes
     """What was tried, the rule, the choice of each optimizer, and the command that makes it again."""
     first, chosen = records[0], best(records)
     original = first.lanes["original"]
-    counts = {lane: sum(r.config.lanes[0].name == lane for r in records) for lane in grid}
+    trials = trials_of(records)
+    counts = {lane: sum(trial.lane == lane for trial in trials) for lane in grid}
     lines = [
         f"# {_title(records)}",
         "",
@@ -66,28 +67,29 @@ def sweep_markdown(name: str, records: Sequence[Record], grid: Mapping[str, Axes
         "",
         f"Rule, the same for each optimizer: among the settings that keep retain Acc within {100 * MARGIN:g} points "
         f"of the original ({original.retain_acc:.3f}, so at least {_limit(records):.3f}), the lowest forget Acc; of "
-        "equals the higher retain Acc, then the lower rate.",
+        f"equals the higher retain Acc, then the lower rate. Every setting is run with one seed; the {FINALISTS} that "
+        f"the rule likes best of each optimizer are run with {MORE_SEEDS} more; the choice is made on the means.",
         "",
-        f"Trials: {', '.join(f'{_labels(records)[lane]} {count}' for lane, count in counts.items())}; seed "
-        f"{first.config.seed}, {first.config.epochs} epochs, batch {first.config.batch_size}, γ "
-        f"{first.config.lanes[0].objective.gamma:g}; {original.forget_rows} forget and {original.retain_rows} retain "
-        "rows asked.",
+        f"Settings: {', '.join(f'{_labels(records)[lane]} {count}' for lane, count in counts.items())}; "
+        f"{len(records)} runs; first seed {first.config.seed}, {first.config.epochs} epochs, batch "
+        f"{first.config.batch_size}, γ {first.config.lanes[0].objective.gamma:g}; {original.forget_rows} forget and "
+        f"{original.retain_rows} retain rows asked.",
         "",
         "| Optimizer | Learning rate | Other settings | Forget Acc | Retain Acc | Clip share | Keep retain |",
         "|---|---|---|---|---|---|---|",
     ]
     for lane in grid:
-        within = sum(keeps_retain(r) for r in records if r.config.lanes[0].name == lane)
+        label = _labels(records)[lane]
+        within = sum(trial.keeps_retain for trial in trials if trial.lane == lane)
         if lane not in chosen:
-            lines.append(f"| {_labels(records)[lane]} | – | – | – | – | – | 0 of {counts[lane]} |")
+            lines.append(f"| {label} | – | – | – | – | – | {within} of {counts[lane]} |")
             continue
-        variant = _variant(chosen[lane], grid)[1]
-        result, rate = result_of(chosen[lane]), chosen[lane].config.lanes[0].optimizer.lr
+        trial = chosen[lane]
         lines.append(
-            f"| {_labels(records)[lane]} | {rate:g} | {variant} | {result.forget_acc:.3f} | "
-            f"{result.retain_acc:.3f} | {_clip(result)} | {within} of {counts[lane]} |"
+            f"| {label} | {trial.optimizer.lr:g} | {_variant(trial, grid)} | {trial.forget_acc:.3f} | "
+            f"{trial.retain_acc:.3f} | {_clip(trial)} | {within} of {counts[lane]} |"
         )
-    edges = [line for lane, record in chosen.items() for line in _edge(record, grid[lane], _labels(records)[lane])]
+    edges = [line for lane, trial in chosen.items() for line in _edge(trial, grid[lane], _labels(records)[lane])]
     lines += ["", *edges, *([""] if edges else []), "Axes:", ""]
     lines += [
         f"- {_labels(records)[lane]}: lr {_listed(axes.rates)}; {' · '.join(axes.variants)}"
@@ -110,33 +112,29 @@ def sweep_markdown(name: str, records: Sequence[Record], grid: Mapping[str, Axes
     return "\n".join(lines)
 
 
-def _edge(record: Record, axes: Axes, label: str) -> list[str]:
+def _edge(trial: Trial, axes: Axes, label: str) -> list[str]:
     """A choice at the edge of the grid may have a better neighbour outside: that is said."""
-    rate = record.config.lanes[0].optimizer.lr
-    return [f"{label}'s rate is at the edge of the grid."] if rate in (min(axes.rates), max(axes.rates)) else []
+    at_edge = trial.optimizer.lr in (min(axes.rates), max(axes.rates))
+    return [f"{label}'s rate is at the edge of the grid."] if at_edge else []
 
 
 def _dots(records: Sequence[Record], grid: Mapping[str, Axes]) -> list[Dot]:
-    chosen, dots = best(records), []
-    for record in records:
-        lane, variant = _variant(record, grid)
-        result, rate = result_of(record), record.config.lanes[0].optimizer.lr
-        said = f"{_labels(records)[lane]}, lr {rate:g}, {variant}"
-        dots.append(
-            Dot(
-                lane=lane,
-                forget_acc=result.forget_acc,
-                retain_acc=result.retain_acc,
-                said=f"{said}: forget {result.forget_acc:.3f}, retain {result.retain_acc:.3f}",
-                chosen=chosen.get(lane) is record,
-            )
+    chosen = best(records)
+    return [
+        Dot(
+            lane=trial.lane,
+            forget_acc=trial.forget_acc,
+            retain_acc=trial.retain_acc,
+            said=f"{_labels(records)[trial.lane]}, lr {trial.optimizer.lr:g}, {_variant(trial, grid)}: "
+            f"forget {trial.forget_acc:.3f}, retain {trial.retain_acc:.3f}, seeds {len(trial.records)}",
+            chosen=chosen.get(trial.lane) == trial,
         )
-    return dots
+        for trial in trials_of(records)
+    ]
 
 
-def _variant(record: Record, grid: Mapping[str, Axes]) -> tuple[str, str]:
-    lane = record.config.lanes[0]
-    return lane.name, grid[lane.name].variant_of(lane.optimizer)
+def _variant(trial: Trial, grid: Mapping[str, Axes]) -> str:
+    return grid[trial.lane].variant_of(trial.optimizer)
 
 
 def _labels(records: Sequence[Record]) -> dict[str, str]:
@@ -152,8 +150,8 @@ def _title(records: Sequence[Record]) -> str:
     return f"Sweep: {config.lanes[0].objective.name} on {config.task}, {config.model}"
 
 
-def _clip(result: LaneResult) -> str:
-    return "–" if result.clip_share is None else f"{result.clip_share:.2f}"
+def _clip(trial: Trial) -> str:
+    return "–" if trial.clip_share is None else f"{trial.clip_share:.2f}"
 
 
 def _listed(values: Sequence[float]) -> str:

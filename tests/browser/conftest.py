@@ -70,7 +70,7 @@ def open_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
 
 
 def _wait_for_line(words: str, log: Path, server: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while words not in log.read_text():
         if server.poll() is not None or time.monotonic() > deadline:
             raise AssertionError(f"the page did not come up:\n{log.read_text()}")

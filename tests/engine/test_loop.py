@@ -22,7 +22,7 @@ OPTIMIZERS = {
     "adamw": OptimizerConfig(name="adamw", lr=LR, weight_decay=0.1),
     "gnb": OptimizerConfig(name="sophia", lr=LR, beta2=0.9, curvature_every=2, weight_decay=0.1),
     "squared-gradient": OptimizerConfig(
-        name="sophia", lr=LR, beta2=0.9, curvature="squared-gradient", curvature_every=2, batch_factor=50
+        name="sophia", lr=LR, beta2=0.9, curvature="squared-gradient", curvature_every=2, batch_factor=20_000
     ),
     "sign-momentum": OptimizerConfig(name="sign-momentum", lr=LR),
 }
@@ -97,7 +97,7 @@ def test_one_adamw_step_is_torchs_on_the_clipped_gradient_and_the_report_says_wh
 
 
 def test_two_sophia_steps_with_squared_gradients_are_the_formula_on_the_clipped_gradient():
-    # h is estimated at step 1 only (every 2 steps): 0.1 * 50 * g1^2. m: 0.1 g1, then 0.9 m + 0.1 g2.
+    # h is estimated at step 1 only (every 2 steps): 0.1 * 20000 * g1^2. m: 0.1 g1, then 0.9 m + 0.1 g2.
     model = tiny_model("llama")
     theta, m, h = flat(model), 0.0, 0.0
     two = batches(2)
@@ -107,13 +107,14 @@ def test_two_sophia_steps_with_squared_gradients_are_the_formula_on_the_clipped_
         _, g = gradient_of(twin, batch)
         g = g * min(1.0, 0.5 / g.norm().item())
         if step == 1:
-            h = 0.1 * 50 * g**2
+            h = 0.1 * 20_000 * g**2
         m = 0.9 * m + 0.1 * g
         ratio = m / (0.04 * h).clamp_min(1e-15)
         theta = theta - LR * ratio.clamp(-1, 1)
     reports = list(run(model, OPTIMIZERS["squared-gradient"], two, max_grad_norm=0.5))
     off = (flat(model) - theta).abs() > 1e-6
     assert off.float().mean() < 1e-3
+    assert 0.1 < reports[1].clip_share < 0.9  # so that both curvature and clip are in play
     assert reports[1].clip_share == pytest.approx((ratio.abs() >= 1).float().mean().item(), abs=1e-3)
 
 
@@ -321,15 +322,15 @@ def test_the_process_random_state_is_left_alone():
 
 def test_batch_factor_0_means_the_answer_tokens_of_all_accumulated_batches():
     # 2 batches of 4 answers of 4 tokens: 32.
-    ends = []
+    curvatures = []
     for factor in (0, 32):
         model = tiny_model("llama")
         config = OPTIMIZERS["squared-gradient"].but(batch_factor=factor)
-        two = batches(2)
+        optimizer, two = build_optimizer(model, config), batches(2)
         assert sum(int((b.labels_BT != IGNORED).sum()) for b in two) == 32
-        list(run(model, config, two, accumulation=2))
-        ends.append(flat(model))
-    assert torch.equal(*ends)
+        list(run(model, config, two, optimizer=optimizer, accumulation=2))
+        curvatures.append(torch.cat([s["h"].flatten() for s in optimizer.state.values()]))
+    assert curvatures[0].any() and torch.equal(*curvatures)
 
 
 def test_curvature_from_rows_that_are_not_there_is_a_sentence():
