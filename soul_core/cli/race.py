@@ -73,6 +73,8 @@ def config_of(arguments: argparse.Namespace) -> RaceConfig:
         raise ConfigError(f"There is no objective “{objective}”. Choose {', '.join(OBJECTIVES)}.")
     offered = {lane.name: lane for lane in lanes_for(preset, objective, control=True)}
     names = [name.strip() for name in arguments.lanes.split(",") if name.strip()]
+    if not names:
+        raise ConfigError(f"No lane is to run. Name at least one of {', '.join(offered)}, such as --lanes fo,so.")
     for name in names:
         if name not in offered:
             raise ConfigError(f"There is no lane “{name}”. Choose from {', '.join(offered)}, such as --lanes fo,so.")

@@ -16,7 +16,6 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
-    GenerationConfig,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -175,8 +174,6 @@ def _weights(
             f"“{name}” lacks {len(absent)} of the weights that its config.json asks for, first {absent[0]}; they "
             "would be random. Download or copy it again, or choose another model."
         )
-    if _invalid(model.generation_config):
-        model.generation_config = GenerationConfig()
     model.requires_grad_(False)
     model.eval()
     unused = sorted(report["unexpected_keys"])
@@ -185,16 +182,6 @@ def _weights(
             f"{len(unused)} tensors of the weight files are not used by its architecture, first {unused[0]}."
         ]
     return model, []
-
-
-def _invalid(config: GenerationConfig | None) -> bool:
-    """Several published models have settings that newer versions of transformers refuse to save."""
-    try:
-        if config is not None:
-            config.validate(strict=True)
-    except ValueError:
-        return True
-    return False
 
 
 def _tokenizer(folder: Path, name: str) -> PreTrainedTokenizerBase:

@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from soul_core.cli.main import parser
-from soul_core.cli.options import LaneSetting, add_settings, changed_lanes, given, split_lane_settings
+from soul_core.cli.options import LaneSetting, add_settings, changed_lanes, given, race_settings, split_lane_settings
 from soul_core.cli.race import config_of
 from soul_core.config import LaneConfig, ObjectiveConfig, OptimizerConfig, RaceConfig
 from soul_core.errors import ConfigError
@@ -41,7 +41,7 @@ def test_an_option_says_what_its_field_says_with_bounds_and_default():
 
 def test_an_option_that_is_not_typed_is_absent_so_that_the_fields_default_holds():
     arguments = parsed("--epochs", "2")
-    assert given(arguments, RaceConfig.model_fields) == {"epochs": "2"}
+    assert given(arguments, race_settings()) == {"epochs": "2"}
     config = config_of(arguments)
     assert (config.epochs, config.batch_size) == (2, RaceConfig.model_fields["batch_size"].default)
 
@@ -88,7 +88,7 @@ def test_a_wrong_lane_setting_is_one_sentence_with_the_value_and_a_way_out(setti
     ("words", "said"),
     [
         (["--lanes", "fo,zz"], "There is no lane “zz”. Choose from fo, so, sign"),
-        (["--lanes", ","], "Lanes is|lanes"),
+        (["--lanes", ","], "No lane is to run. Name at least one of fo, so, sign"),
         (["--objective", "foo"], "There is no objective “foo”. Choose ga, graddiff, po, npo"),
         (["--preset", "best"], "There is no preset “best”"),
         (["--epochs", "0"], "Epochs is '0'"),

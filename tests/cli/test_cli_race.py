@@ -138,9 +138,17 @@ def test_the_table_shows_each_lanes_newest_scores_between_original_and_gold(tiny
         return {"forget": one, "retain": one}
 
     started = RaceStarted(
-        run_id="r", config=tiny_config(tiny_model_folder("llama")).model_dump(mode="json"), forget_rows=1, retain_rows=1,
-        eval_rows={}, steps_per_epoch=1, parameters=1, matcher="m", device="cpu", precision="float32",
-    )  # fmt: skip
+        run_id="r",
+        config=tiny_config(tiny_model_folder("llama")).model_dump(mode="json"),
+        forget_rows=1,
+        retain_rows=1,
+        eval_rows={},
+        steps_per_epoch=1,
+        parameters=1,
+        matcher="m",
+        device="cpu",
+        precision="float32",
+    )
     events = [
         started,
         EpochReport(lane="gold", epoch=0, scores=scores(0.2)),
