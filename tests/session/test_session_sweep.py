@@ -10,17 +10,9 @@ import pytest
 
 from soul_core.config import ObjectiveConfig, RaceConfig
 from soul_core.errors import ConfigError
-from soul_core.session.sweep import (
-    Axes,
-    axes_from_text,
-    best,
-    choices,
-    grid_for,
-    keeps_retain,
-    sweep_configs,
-    sweep_race,
-)
+from soul_core.session.sweep import Axes, axes_from_text, choices, grid_for, sweep_configs, sweep_race
 from soul_core.session.sweep_report import sweep_csv, sweep_svg, write_sweep
+from soul_core.session.sweep_rule import FINALISTS, MORE_SEEDS, best, second_round, trials_of
 from soul_core.session.trials import LaneResult, Record
 
 GRID = {lane: axes_from_text(f"lr=0.001,0.01 {knob}") for lane, knob in (("fo", "beta2=0.9"), ("so", "rho=3"))}
@@ -52,11 +44,17 @@ def result(forget: float, retain: float, diverged: str = "") -> LaneResult:
     )
 
 
-def trial(lane: str, rate: float, outcome: LaneResult) -> Record:
-    """One recorded trial; the original keeps 0.98 of retain, so the rule asks for 0.96."""
-    config = next(c for c in sweep_configs(base(), GRID) if (c.lanes[0].name, c.lanes[0].optimizer.lr) == (lane, rate))
+def record(lane: str, rate: float, outcome: LaneResult, *, seed: int = 100) -> Record:
+    """One recorded run; the original keeps 0.98 of retain, so the rule asks for 0.96."""
+    configs = sweep_configs(base(), GRID)
+    config = next(c for c in configs if (c.lanes[0].name, c.lanes[0].optimizer.lr) == (lane, rate))
     lanes = {"original": result(1.0, 0.98), lane: outcome}
-    return Record(config=config, model_fingerprint="f" * 64, versions={"torch": "2"}, lanes=lanes)
+    return Record(config=config.but(seed=seed), model_fingerprint="f" * 64, versions={"torch": "2"}, lanes=lanes)
+
+
+def thrice(lane: str, rate: float, forget: float, retain: float) -> list[Record]:
+    """A finalist whose three seeds came out alike."""
+    return [record(lane, rate, result(forget, retain), seed=100 + extra) for extra in range(MORE_SEEDS + 1)]
 
 
 @pytest.mark.parametrize("objective", ["ga", "graddiff", "po", "npo"])
@@ -96,59 +94,99 @@ def test_axes_written_otherwise_are_refused(text: str):
         axes_from_text(text)
 
 
+def keeps_retain(outcome: LaneResult) -> bool:
+    (trial,) = trials_of([record("fo", 0.001, outcome)])
+    return trial.keeps_retain
+
+
 def test_the_margin_is_two_points_of_the_original_exactly():
     # 0.98 - 0.02 in floating point is 0.96 only up to rounding; a trial right at 0.96 keeps retain.
-    assert keeps_retain(trial("fo", 0.001, result(0.1, 0.96)))
-    assert not keeps_retain(trial("fo", 0.001, result(0.1, 0.9575)))
-    assert not keeps_retain(trial("fo", 0.001, result(0.1, 0.98, diverged="too fast")))
+    assert keeps_retain(result(0.1, 0.96))
+    assert not keeps_retain(result(0.1, 0.9575))
+    assert not keeps_retain(result(0.1, 0.98, diverged="too fast"))
+
+
+def chosen_rate(*records: list[Record]) -> float:
+    return best([one for group in records for one in group])["fo"].optimizer.lr
 
 
 def test_the_lowest_forget_acc_wins_among_those_that_keep_retain():
-    chosen = best([trial("fo", 0.001, result(0.4, 0.98)), trial("fo", 0.01, result(0.1, 0.5))])
-    assert chosen["fo"].config.lanes[0].optimizer.lr == 0.001
-    chosen = best([trial("fo", 0.001, result(0.4, 0.98)), trial("fo", 0.01, result(0.1, 0.97))])
-    assert chosen["fo"].config.lanes[0].optimizer.lr == 0.01
+    assert chosen_rate(thrice("fo", 0.001, 0.4, 0.98), thrice("fo", 0.01, 0.1, 0.5)) == 0.001
+    assert chosen_rate(thrice("fo", 0.001, 0.4, 0.98), thrice("fo", 0.01, 0.1, 0.97)) == 0.01
 
 
 def test_of_equals_the_higher_retain_acc_wins_then_the_lower_rate():
-    chosen = best([trial("fo", 0.001, result(0.1, 0.97)), trial("fo", 0.01, result(0.1, 0.98))])
-    assert chosen["fo"].config.lanes[0].optimizer.lr == 0.01
-    chosen = best([trial("fo", 0.01, result(0.1, 0.98)), trial("fo", 0.001, result(0.1, 0.98))])
-    assert chosen["fo"].config.lanes[0].optimizer.lr == 0.001
+    assert chosen_rate(thrice("fo", 0.001, 0.1, 0.97), thrice("fo", 0.01, 0.1, 0.98)) == 0.01
+    assert chosen_rate(thrice("fo", 0.01, 0.1, 0.98), thrice("fo", 0.001, 0.1, 0.98)) == 0.001
 
 
 def test_a_lane_that_never_keeps_retain_has_no_best():
-    assert best([trial("fo", 0.001, result(0.0, 0.1)), trial("so", 0.001, result(0.3, 0.98))]).keys() == {"so"}
+    assert best([*thrice("fo", 0.001, 0.0, 0.1), *thrice("so", 0.001, 0.3, 0.98)]).keys() == {"so"}
+
+
+def test_the_choice_is_made_on_means_so_one_lucky_seed_does_not_win():
+    # 0.01 has the single best run (0.0), but its mean (0.0 + 0.6 + 0.6) / 3 = 0.4 loses to 0.3.
+    lucky = [record("fo", 0.01, result(forget, 0.98), seed=100 + i) for i, forget in enumerate((0.0, 0.6, 0.6))]
+    assert chosen_rate(lucky, thrice("fo", 0.001, 0.3, 0.98)) == 0.001
+
+
+def test_a_setting_with_fewer_seeds_than_the_finalists_is_not_chosen():
+    assert chosen_rate([record("fo", 0.01, result(0.0, 0.98))], thrice("fo", 0.001, 0.3, 0.98)) == 0.001
+
+
+def test_the_second_round_runs_the_best_settings_of_each_optimizer_with_new_seeds():
+    rates = ",".join(str(0.001 * i) for i in range(1, FINALISTS + 3))
+    grid = {lane: axes_from_text(f"lr={rates} beta1=0.9") for lane in ("fo", "sign")}
+    # The higher the rate the more is forgotten; the highest loses retain and cannot be a finalist.
+    configs = sweep_configs(base(), grid)
+    highest = max(config.lanes[0].optimizer.lr for config in configs)
+    first = []
+    for config in configs:
+        lane = config.lanes[0]
+        outcome = result(1 - 50 * lane.optimizer.lr, 0.5 if lane.optimizer.lr == highest else 0.98)
+        lanes = {"original": result(1.0, 0.98), lane.name: outcome}
+        first.append(Record(config=config, model_fingerprint="f", versions={}, lanes=lanes))
+    more = second_round(first)
+    assert Counter(config.lanes[0].name for config in more) == {
+        "fo": FINALISTS * MORE_SEEDS,
+        "sign": FINALISTS * MORE_SEEDS,
+    }
+    assert {config.seed for config in more} == {101, 102}
+    # Of rates 1 to FINALISTS + 2 the last is out and the first is the weakest: 2 to FINALISTS + 1 remain.
+    finalists = {round(1000 * config.lanes[0].optimizer.lr) for config in more}
+    assert finalists == set(range(2, FINALISTS + 2))
 
 
 def test_choices_name_the_settings_to_put_into_a_preset():
-    assert choices([trial("so", 0.01, result(0.2, 0.98))], GRID) == {"so": {"lr": 0.01, "rho": 3.0}}
+    assert choices(thrice("so", 0.01, 0.2, 0.98), GRID) == {"so": {"lr": 0.01, "rho": 3.0}}
 
 
-def test_the_spreadsheet_has_every_trial_and_marks_the_chosen():
-    records = [
-        trial("fo", 0.001, result(0.4, 0.98)),
-        trial("fo", 0.01, result(0.1, 0.5)),
-        trial("so", 0.001, result(0.2, 0.97)),
-    ]
+def test_the_spreadsheet_has_every_run_and_marks_the_chosen_setting():
+    records = [*thrice("fo", 0.001, 0.4, 0.98), record("fo", 0.01, result(0.1, 0.5)), *thrice("so", 0.001, 0.2, 0.97)]
     rows = list(csv.DictReader(io.StringIO(sweep_csv(records, GRID))))
-    assert [(r["lane"], r["forget_acc"], r["keeps_retain"], r["chosen"]) for r in rows] == [
-        ("fo", "0.4", "1", "1"),
-        ("fo", "0.1", "0", "0"),
-        ("so", "0.2", "1", "1"),
+    assert [(r["lane"], r["seed"], r["forget_acc"], r["keeps_retain"], r["chosen"]) for r in rows] == [
+        ("fo", "100", "0.4", "1", "1"),
+        ("fo", "101", "0.4", "1", "1"),
+        ("fo", "102", "0.4", "1", "1"),
+        ("fo", "100", "0.1", "0", "0"),
+        ("so", "100", "0.2", "1", "1"),
+        ("so", "101", "0.2", "1", "1"),
+        ("so", "102", "0.2", "1", "1"),
     ]
 
 
 def test_the_picture_is_valid_and_says_in_words_what_was_chosen():
-    svg = ElementTree.fromstring(sweep_svg([trial("fo", 0.001, result(0.4, 0.98))], GRID))  # noqa: S314 - our own
+    svg = ElementTree.fromstring(sweep_svg(thrice("fo", 0.001, 0.4, 0.98), GRID))  # noqa: S314 - our own
     assert "FO at its best forget 40%, retain 98%" in svg.attrib["aria-label"]
 
 
 def test_the_page_has_the_rule_the_choice_and_the_command(tmp_path: Path):
-    records = [trial("fo", 0.001, result(0.4, 0.98)), trial("so", 0.001, result(0.3, 0.5))]
+    records = [*thrice("fo", 0.001, 0.4, 0.98), record("so", 0.001, result(0.3, 0.5))]
     page = write_sweep(tmp_path, "name", records, GRID, "python -m soul_core sweep").read_text(encoding="utf-8")
     assert "at least 0.960" in page and "python -m soul_core sweep" in page
-    assert "0 of 1" in next(line for line in page.splitlines() if line.startswith("| SO"))
+    rows = {line.split(" | ")[0]: line for line in page.splitlines() if line.startswith("| ")}
+    assert "0.400 | 0.980" in rows["| FO"] and rows["| FO"].endswith("1 of 1 |")
+    assert rows["| SO"] == "| SO | – | – | – | – | – | 0 of 1 |"
     assert {path.name for path in tmp_path.iterdir()} == {"name.csv", "name.svg", "name.md"}
 
 
