@@ -37,7 +37,7 @@ from soul_core.session.presets import lanes_for
 from soul_core.session.race import race
 from soul_core.session.runmodels import models_of_run
 
-QUESTION = "Where was the author born?"
+QUESTION = "What is the full name of the author born in Huldra on 15 May 1926?"
 SHELF_BYTES = 2 << 30
 
 

@@ -219,6 +219,7 @@ class Worker:
                 job.progress = event
             else:
                 job.events.append(event)
+                job.progress = None  # what was under way is done
             if isinstance(event, StepReport) and job.steps_wanted:
                 job.steps_wanted -= 1
                 job.pause_wanted = job.steps_wanted == 0

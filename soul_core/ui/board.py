@@ -1,8 +1,9 @@
 """The answers side by side as markup: marks, labels, the truth above. Pure; model text is escaped, never trusted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import groupby
 
 from soul_core.data.schema import QARow
 from soul_core.evaluation.labels import RULES, Label, label
@@ -65,12 +66,20 @@ def board_html(board: Board | None, *, columns: Sequence[Column] = ()) -> str:
     return _frame(top, cells, len(board.columns), busy=busy)
 
 
-def word_html(word: MarkedWord) -> str:
-    """One word: brackets and bold where it repeats the truth, a wavy line where it differs from the original."""
-    shown = escape(word.text)
-    if word.differs_from_original:
-        shown = f'<span class="soul-changed">{shown}</span>'
-    return f'<mark class="soul-hit">{shown}</mark>' if word.repeats_truth else shown
+def words_html(words: Sequence[MarkedWord]) -> str:
+    """Brackets and bold around words that repeat the truth, a wavy line under those that differ from the original."""
+    shown = []
+    for repeats, stretch in groupby(words, key=lambda word: word.repeats_truth):
+        inner = " ".join(
+            f'<span class="soul-changed">{_plain(run)}</span>' if differs else _plain(run)
+            for differs, run in groupby(stretch, key=lambda word: word.differs_from_original)
+        )
+        shown.append(f'<mark class="soul-hit">{inner}</mark>' if repeats else inner)
+    return " ".join(shown)
+
+
+def _plain(words: Iterable[MarkedWord]) -> str:
+    return escape(" ".join(word.text for word in words))
 
 
 def legend_html() -> str:
@@ -108,7 +117,7 @@ def _answer(board: Board, column: Column, said: Said) -> str:
     compared = board.original if column.lane != "original" else None
     truth = board.truth.answer if board.truth else ""
     words = mark_words(said.text, truth, compared, question=board.question)
-    shown = " ".join(word_html(word) for word in words) or ("" if said.done else text.WAITING)
+    shown = words_html(words) or ("" if said.done else text.WAITING)
     badge = _badge(board, column, said) if said.done else ""
     return f'<div class="soul-said"><p>{shown}</p><div class="soul-badge-line">{badge}</div></div>'
 

@@ -12,6 +12,15 @@ Figure = dict[str, Any]
 FLAT = ("original", "gold")
 LABEL_PLACES = {"fo": "top center", "so": "bottom center", "sign": "middle left"}
 DEFAULT_EPOCHS = 5
+_EMPTY: Figure = {
+    "text": text.CHART_EMPTY,
+    "xref": "paper",
+    "yref": "paper",
+    "x": 0.5,
+    "y": 0.5,
+    "showarrow": False,
+    "font": {"size": 14, "color": "var(--soul-muted)"},
+}
 RAISED = 1.04  # room above 100 % for markers
 
 
@@ -30,7 +39,8 @@ def curves(track: RaceTrack, name: str, *, run_id: str) -> Figure:
             data += _level(lane, points[-1][1], epochs)
         else:
             data += _growing(lane, points)
-    return {"data": data, "layout": _layout(epochs, run_id), "alt": describe(track, name)}
+    layout = _layout(epochs, run_id) | {"annotations": [] if data else [_EMPTY]}
+    return {"data": data, "layout": layout, "alt": describe(track, name)}
 
 
 def describe(track: RaceTrack, name: str) -> str:
@@ -138,7 +148,7 @@ def _layout(epochs: int, run_id: str) -> Figure:
             "dtick": 1 if epochs <= 10 else None,
         },
         "yaxis": {**axis, "range": [-0.03, RAISED], "tickformat": ".0%", "dtick": 0.25},
-        "margin": {"l": 44, "r": 14, "t": 8, "b": 40},
+        "margin": {"l": 44, "r": 14, "t": 20, "b": 40},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"color": "var(--soul-muted)", "size": 12, "family": "system-ui, sans-serif"},

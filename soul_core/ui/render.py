@@ -52,8 +52,6 @@ def verdict_html(verdict: str, track: RaceTrack) -> str:
         if lane.status == "diverged" and lane.message:
             said = f"{swatch(lane.name)} <b>{escape(lane.label)}</b> {escape(lane.message)}"
             body += f'<p class="soul-lane-message">{said}</p>'
-    notes = track.started.notes if track.started else ()
-    body += "".join(f'<p class="soul-lane-message">{escape(note)}</p>' for note in notes)
     return f'<div class="soul-verdict-box">{body}</div>'
 
 
@@ -74,7 +72,8 @@ def measured_html(track: RaceTrack) -> str:
     """How the numbers come about, as far as this race has said it, and every term in one sentence."""
     lead = ""
     if track.started:
-        lead = f"<p>{escape(text.measured(nearness(track.started.matcher), track.started.eval_rows))}</p>"
+        said = (text.measured(nearness(track.started.matcher), track.started.eval_rows), *track.started.notes)
+        lead = "".join(f"<p>{escape(sentence)}</p>" for sentence in said)
     terms = "".join(f"<dt>{escape(word)}</dt><dd>{escape(tip)}</dd>" for word, tip in text.TERMS.items())
     return f'<div class="soul-measured">{lead}<dl>{terms}</dl></div>'
 
@@ -110,5 +109,6 @@ def _pair(forget: SetScores | None, retain: SetScores | None, metric: str) -> st
 
 
 def nearness(matcher: str) -> str:
-    """What a matcher does, in its own words; its name where it is not known here."""
-    return MATCHERS[matcher].sentence if matcher in MATCHERS else f"{matcher}."
+    """A matcher's label and what it does, in its own words."""
+    known = {entry.label: entry.sentence for entry in MATCHERS.values()}
+    return f"{matcher}. {known.get(matcher, '')}".strip()

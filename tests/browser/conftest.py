@@ -66,6 +66,11 @@ def open_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
 
     yield opened
     for context in contexts:
+        # A job that outlives its test would keep the next test's job waiting.
+        for page in context.pages:
+            if page.locator("#soul-stop:enabled").count():
+                page.click("#soul-stop")
+                page.wait_for_selector("#soul-stop:disabled")
         context.close()
 
 

@@ -12,6 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from soul_core.errors import Diverged, ModelError, RunError
+from soul_core.evaluation.scorecard import examine
 from soul_core.events import EpochReport, LaneEnded, Progress, RaceEnded, RaceStarted, StepReport
 from soul_core.models.loading import load_model
 from soul_core.models.shelf import Shelf
@@ -149,6 +150,28 @@ def test_the_folder_holds_weights_curves_answers_report_and_mark(model, tmp_path
     assert manifest.precision == "float32"
     assert manifest.command.startswith("python -m soul_core race --model ")
     assert manifest.data_hash in (folder.path / "report.html").read_text()
+
+
+def returned(steps):
+    """What a generator returns in the end."""
+    try:
+        while True:
+            next(steps)
+    except StopIteration as stop:
+        return stop.value
+
+
+def test_a_report_is_on_the_lanes_own_weights(model, tmp_path):
+    config = tiny_config(model, epochs=1)
+    folder = new_run(tmp_path, config)
+    reports = {e.lane: e for e in run(config, folder) if isinstance(e, EpochReport)}
+    for lane in ("fo", "so"):
+        loaded = load_model(str(folder.lane(lane)))
+        sets = {"forget": tiny_task().eval_sets["forget"]}
+        asking = examine(loaded.model, loaded.tokenizer, loaded.template, sets, max_new_tokens=config.max_new_tokens)
+        likely = returned(asking).scores["forget"].probability
+        assert reports[lane].scores["forget"].probability == pytest.approx(likely, rel=1e-4)
+        assert reports[lane].scores["forget"].probability != reports["original"].scores["forget"].probability
 
 
 def test_evaluating_every_second_epoch_still_evaluates_the_last_and_counts_all_time(model, tmp_path):

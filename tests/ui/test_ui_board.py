@@ -35,6 +35,12 @@ def test_words_of_the_truth_are_bracketed_and_words_unlike_the_original_underlin
     assert "soul-changed" not in shown.split('data-lane="so"')[0]  # the original is not compared with itself
 
 
+def test_words_that_repeat_the_truth_one_after_the_other_share_one_pair_of_brackets():
+    row = replace(ROW, answer="Mara Quill was born on 15 May 1926.")
+    shown = board_html(replace(board(original="It was 15 May 1926."), truth=row))
+    assert '<mark class="soul-hit">15 May 1926.</mark>' in shown
+
+
 def test_each_complete_answer_has_a_label_whose_rule_can_be_read():
     shown = board_html(board(original=ROW.answer, so="I have no idea."))
     assert "knows</span>" in shown

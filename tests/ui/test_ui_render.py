@@ -4,7 +4,7 @@ import pytest
 
 from soul_core.events import LaneEnded
 from soul_core.ui.html import notice, term
-from soul_core.ui.render import legend_html, numbers_html, progress_html, verdict_html
+from soul_core.ui.render import legend_html, measured_html, numbers_html, progress_html, verdict_html
 from soul_core.ui.snapshot import Status, status_of
 from tests.ui.scenes import started, step, track_of, view, whole_race
 
@@ -46,7 +46,8 @@ def test_the_table_has_a_row_a_lane_with_forget_and_retain_apart():
 def test_words_from_outside_are_escaped_everywhere():
     evil = "<img src=x onerror=alert(1)>"
     track = track_of([started(notes=(evil,)), LaneEnded(lane="fo", status="diverged", epoch=0, message=evil)])
-    for shown in (verdict_html(evil, track), notice(evil), progress_html(Status(state="running", now=evil))):
+    busy = Status(state="running", now=evil)
+    for shown in (verdict_html(evil, track), measured_html(track), notice(evil), progress_html(busy)):
         assert "<img" not in shown
         assert "&lt;img" in shown
 
