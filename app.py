@@ -1,6 +1,7 @@
 """The page's entry: reads the arguments, joins the parts, serves. It knows nothing else."""
 
 import argparse
+import errno
 import os
 import socket
 import sys
@@ -19,6 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--public", action="store_true", help="Strangers share this machine: no local folders, bounds."
     )
     arguments = parser.parse_args(argv)
+    if not 0 < arguments.port < 65536:
+        parser.error(f"--port is {arguments.port}; choose one from 1 to 65535")
     if not _is_free(arguments.host, arguments.port):
         sys.stderr.write(
             f"Port {arguments.port} is taken. Close what uses it, or choose another: "
@@ -35,8 +38,8 @@ def _is_free(host: str, port: int) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except (OSError, OverflowError):
-            return False
+        except OSError as error:
+            return error.errno != errno.EADDRINUSE  # anything else is told when the page cannot be served
     return True
 
 

@@ -30,6 +30,8 @@ from soul_core.jobs import Jobs
 from soul_core.models.loading import copy_of, load_model
 from soul_core.models.shelf import Shelf
 from soul_core.optim.build import build_optimizer
+from soul_core.optim.sophia import Sophia
+from soul_core.runs.folder import RunFolder
 from soul_core.runs.manifest import installed_versions
 from soul_core.runs.store import RunStore
 from soul_core.session.ask import ask
@@ -143,7 +145,7 @@ def race_inside(place: Path) -> dict[str, Any]:
     }
 
 
-def four_answers(folder: Any, shelf: Shelf) -> dict[str, Any]:
+def four_answers(folder: RunFolder, shelf: Shelf) -> dict[str, Any]:
     """Original, FO, SO and gold answer one question: loading the first time, then the median of five."""
     start = time.perf_counter()
     models = models_of_run(folder, shelf)
@@ -173,34 +175,33 @@ def stop_latency(place: Path) -> dict[str, Any]:
     return {"stop_seconds": max(seconds)}
 
 
-def step_ratio(place: Path, *, steps: int = 40) -> dict[str, Any]:
-    """SophiaG's step against torch's fused AdamW on the pocket model's parameters, with the same gradients."""
-    loaded = load_model("pocket")
-    generator = torch.Generator().manual_seed(0)
+def step_ratio(place: Path, *, steps: int = 60) -> dict[str, Any]:
+    """SophiaG's step against torch's fused AdamW on the pocket model's parameters, with the same gradients.
 
-    def seconds(make: Any) -> float:
-        model = copy_of(loaded)
-        optimizer = make(model)
-        for p in model.parameters():
-            p.grad = torch.randn(p.shape, generator=generator) * 1e-3
-        times = []
-        for _ in range(steps):
+    The two take turns, so that whatever else the machine does slows both.
+    """
+    loaded, generator = load_model("pocket"), torch.Generator().manual_seed(0)
+    plain, ours = copy_of(loaded), copy_of(loaded)
+    for p, q in zip(plain.parameters(), ours.parameters(), strict=True):
+        p.grad = torch.randn(p.shape, generator=generator) * 1e-3
+        q.grad = p.grad.clone()
+    adamw = torch.optim.AdamW(plain.parameters(), lr=1e-6, fused=True)
+    sophia = build_optimizer(ours, OptimizerConfig(name="sophia", lr=1e-6, beta2=0.95))
+    if not isinstance(sophia, Sophia):
+        raise TypeError(f"expected Sophia, got {type(sophia).__name__}")
+    sophia.update_curvature([torch.full_like(p, 1e-3) for group in sophia.param_groups for p in group["params"]])
+    times: dict[str, list[float]] = {"adamw": [], "sophia": []}
+    for _ in range(steps):
+        for name, optimizer in (("adamw", adamw), ("sophia", sophia)):
             start = time.perf_counter()
             optimizer.step()
-            times.append(time.perf_counter() - start)
-        return median(times)
-
-    def fused(model: Any) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(model.parameters(), lr=1e-6, fused=True)
-
-    def sophia(model: Any) -> torch.optim.Optimizer:
-        optimizer = build_optimizer(model, OptimizerConfig(name="sophia", lr=1e-6, beta2=0.95))
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        optimizer.update_curvature([torch.full_like(p, 1e-3) for p in parameters])  # type: ignore[union-attr]
-        return optimizer
-
-    baseline, ours = seconds(fused), seconds(sophia)
-    return {"adamw_step_ms": 1e3 * baseline, "sophia_step_ms": 1e3 * ours, "sophia_to_adamw": ours / baseline}
+            times[name].append(time.perf_counter() - start)
+    middle = {name: median(values) for name, values in times.items()}
+    return {
+        "adamw_step_ms": 1e3 * middle["adamw"],
+        "sophia_step_ms": 1e3 * middle["sophia"],
+        "sophia_to_adamw": middle["sophia"] / middle["adamw"],
+    }
 
 
 def rows_of(found: dict[str, Any]) -> list[list[str]]:

@@ -154,6 +154,7 @@ def _layout(epochs: int, run_id: str) -> Figure:
         "font": {"color": "var(--soul-muted)", "size": 12, "family": "system-ui, sans-serif"},
         "hoverlabel": {"bgcolor": "var(--soul-card)", "font": {"color": "var(--soul-ink)"}},
         "hovermode": "closest",
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "var(--soul-muted)", "activecolor": "var(--soul-ink)"},
         "dragmode": "zoom",
         "uirevision": run_id,
     }

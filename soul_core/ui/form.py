@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from soul_core.config import LaneConfig, ObjectiveConfig, OptimizerConfig, RaceConfig
+from soul_core.config import LaneConfig, ObjectiveConfig, OptimizerConfig, RaceConfig, Settings
 from soul_core.data.tasks import TASKS
 from soul_core.errors import ConfigError
 from soul_core.objectives.registry import OBJECTIVES
@@ -75,10 +75,13 @@ class Form:
         fo_values = (_given(OBJECTIVE_FIELDS, self.fo_objective), _given(FO_FIELDS, self.fo))
         so_values = (_given(OBJECTIVE_FIELDS, self.so_objective), _given(SO_FIELDS, self.so))
         changes = {"fo": fo_values, "so": so_values}
+        presets = lanes_for(self.preset, self.objective, control=bool(self.control))
         if self.preset == "same-settings":
-            changes["sign"] = so_values
+            # The control follows what was changed by hand in SO, so that all settings stay the same.
+            so = next(lane for lane in presets if lane.name == "so")
+            changes["sign"] = (_changed(so.objective, so_values[0]), _changed(so.optimizer, so_values[1]))
         lanes = []
-        for lane in lanes_for(self.preset, self.objective, control=bool(self.control)):
+        for lane in presets:
             objective, optimizer = changes.get(lane.name, ({}, {}))
             lanes.append(
                 lane.but(optimizer=lane.optimizer.but(**optimizer), objective=lane.objective.but(**objective))
@@ -138,6 +141,11 @@ def values_of(config: RaceConfig) -> tuple[Any, ...]:
         "so": so.optimizer,
     }
     return (*plain, *(getattr(groups[group], name) for group, names in GROUPS.items() for name in names))
+
+
+def _changed(settings: Settings, values: dict[str, Any]) -> dict[str, Any]:
+    """Those of the values that are not the settings' own."""
+    return {name: value for name, value in values.items() if value != getattr(settings, name)}
 
 
 def _given(names: tuple[str, ...], values: tuple[Any, ...]) -> dict[str, Any]:

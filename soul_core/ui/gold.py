@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -40,7 +41,7 @@ def wire_gold(panel: SetupPanel, desk: Desk, page: gr.Blocks, browser: gr.Browse
         yield {panel.gold_box: gr.Column(visible=True), panel.train_gold: gr.Button(interactive=False)}
         while True:
             view = await asyncio.to_thread(desk.jobs.status, job_id)
-            status = status_of(view, RaceTrack(), fraction=0.0, elapsed=None)
+            status = replace(status_of(view, RaceTrack(), fraction=0.0, elapsed=None), now=view.label)
             yield {panel.gold_progress: progress_html(status)}
             if view.ended:
                 break

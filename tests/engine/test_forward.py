@@ -1,11 +1,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import tiny_model
 
 from soul_core.data.batches import collate
 from soul_core.data.prompts import Example
 from soul_core.engine.forward import chosen_rows, forward, likelihoods_of, reference_nll
+from tests.tiny import tiny_model
 
 CPU = torch.device("cpu")
 EXAMPLES = (

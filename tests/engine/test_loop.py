@@ -3,7 +3,6 @@ import math
 
 import pytest
 import torch
-from conftest import tiny_model
 
 from soul_core.config import ObjectiveConfig, OptimizerConfig
 from soul_core.data.batches import IGNORED, collate
@@ -14,6 +13,7 @@ from soul_core.errors import Diverged, RunError
 from soul_core.objectives import Losses, losses_for
 from soul_core.optim import build_optimizer, curvature_plan
 from soul_core.optim.curvature import CurvaturePlan
+from tests.tiny import tiny_model
 
 CPU = torch.device("cpu")
 LR = 2e-3

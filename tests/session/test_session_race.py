@@ -310,6 +310,17 @@ def test_time_that_the_consumer_takes_is_not_the_races(model, tmp_path, monkeypa
     assert last.seconds == pytest.approx(0.0)
 
 
+def test_the_stopwatch_adds_up_work_and_leaves_out_pauses(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(race_module, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    watch = race_module._Stopwatch()
+    for work, pause in ((5.0, 1000.0), (2.0, 7.0), (1.0, 0.0)):
+        clock[0] += work
+        with watch.paused():
+            clock[0] += pause
+    assert watch.seconds() == 8.0
+
+
 def test_an_unknown_model_ends_the_log_with_the_same_sentence(tmp_path):
     config = tiny_config(tmp_path / "nothing")
     folder = new_run(tmp_path, config)

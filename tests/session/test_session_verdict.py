@@ -39,6 +39,8 @@ def test_overlap_in_forgetting_alone_is_said_so():
     # retain 0.58 ± 0.05 against 0.98 ± 0.05 is a difference, forget 0.07 against 0.09 is none
     said = verdict(finished(epoch("fo", 2, 0.09, 0.98), epoch("so", 2, 0.07, 0.58)))
     assert "(in forgetting, no difference that the intervals can tell apart between FO and SO)" in said
+    said = verdict(finished(epoch("fo", 2, 0.09, 0.58), epoch("so", 2, 0.07, 0.98)))
+    assert "(in forgetting, no difference that the intervals can tell apart between FO and SO)" in said
 
 
 def test_a_model_that_forgot_nothing_or_learned_more_is_said_so():

@@ -1,12 +1,16 @@
 """Events and small stand-ins that the page's tests share."""
 
-from collections.abc import Sequence
-from typing import Any
+import asyncio
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from soul_core.config import LaneConfig, ObjectiveConfig, OptimizerConfig, RaceConfig
 from soul_core.events import EpochReport, Event, LaneEnded, RaceEnded, RaceStarted, SetScores, StepReport
 from soul_core.jobs import JobView
 from soul_core.ui.track import RaceTrack
+
+Result = TypeVar("Result")
 
 
 def race_config(**changes: Any) -> RaceConfig:
@@ -97,6 +101,12 @@ def track_of(events: Sequence[Event]) -> RaceTrack:
     track = RaceTrack()
     track.take(events)
     return track
+
+
+def waited(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine on a thread of its own: Playwright keeps a loop running on the tests' thread."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 class OneJob:

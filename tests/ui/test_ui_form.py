@@ -68,6 +68,12 @@ def test_the_control_shares_what_so_has_under_same_settings():
     assert (sign.name, sign.optimizer.name, sign.optimizer.lr) == ("sign", "sign-momentum", 0.003)
 
 
+def test_adding_the_control_edits_nothing():
+    form = Form.of(*values_of(Form(control=True).config()))
+    assert form.control
+    assert not form.edited
+
+
 def test_preset_values_are_in_the_order_of_the_groups():
     fo, so = lanes_for("as-published", "graddiff")
     values = preset_values("as-published", "graddiff")

@@ -1,6 +1,5 @@
 """What the page does with errors."""
 
-import asyncio
 import logging
 
 import gradio as gr
@@ -8,6 +7,7 @@ import pytest
 
 from soul_core.errors import ConfigError
 from soul_core.ui.guard import guarded, sentence
+from tests.ui.scenes import waited
 
 
 def test_a_soul_error_is_said_as_it_is_and_escaped():
@@ -51,7 +51,7 @@ def test_an_async_stream_likewise():
     async def collect():
         return [item async for item in guarded(handler, notice=place)()]
 
-    assert "No more." in asyncio.run(collect())[1][place]
+    assert "No more." in waited(collect())[1][place]
 
 
 def test_a_stream_that_gives_nothing_changes_nothing():

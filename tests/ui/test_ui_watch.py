@@ -1,6 +1,5 @@
 """Following a job: what the page is told at each look."""
 
-import asyncio
 from types import SimpleNamespace
 
 import gradio as gr
@@ -10,7 +9,7 @@ from soul_core.runs.store import RunStore
 from soul_core.ui import race_panel as panels
 from soul_core.ui.desk import Watch
 from soul_core.ui.host import Host
-from tests.ui.scenes import OneJob, race_config, view, whole_race
+from tests.ui.scenes import OneJob, race_config, view, waited, whole_race
 
 
 @pytest.fixture
@@ -57,7 +56,7 @@ def test_a_tail_tells_only_what_changed_and_ends_with_the_job(folder, monkeypatc
     async def collect():
         return [changed async for changed in panels.tail(desk, panel, "r1")]
 
-    first, last = asyncio.run(collect())  # the second look saw nothing new, so it told nothing
+    first, last = waited(collect())  # the second look saw nothing new, so it told nothing
     assert panel.forget in first
     assert first[panel.stop].interactive
     assert not first[panel.run].interactive
@@ -70,4 +69,4 @@ def test_a_browser_without_a_job_has_nothing_to_follow():
     async def collect():
         return [changed async for changed in panels.tail(SimpleNamespace(), SimpleNamespace(), "")]
 
-    assert asyncio.run(collect()) == []
+    assert waited(collect()) == []
