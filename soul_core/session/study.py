@@ -3,8 +3,9 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any
+
+import pandas as pd
 
 from soul_core.config import PresetName, RaceConfig
 from soul_core.errors import RunError
@@ -62,20 +63,37 @@ def write_study(folder: Path, name: str, records: Sequence[Record], command: str
     return folder / f"{name}.md"
 
 
+def study_frame(records: Sequence[Record]) -> pd.DataFrame:
+    """One row per preset, lane and seed, with every metric; missing where a lane has none."""
+    return pd.DataFrame(
+        [
+            {"preset": record.config.preset, "lane": lane, "seed": str(record.config.seed)}
+            | {metric: getattr(result, metric) for metric in _METRICS}
+            for record in records
+            for lane, result in record.lanes.items()
+        ]
+    ).astype(dict.fromkeys(_METRICS, float))
+
+
 def study_json(records: Sequence[Record]) -> dict[str, Any]:
     """The table's figures: per preset, lane and metric the mean, the standard deviation and every seed's value."""
     found: dict[str, Any] = {}
-    for preset, group in _by_preset(records).items():
-        for lane in group[0].lanes:
-            for metric in _METRICS:
-                values = [getattr(record.lanes[lane], metric) for record in group]
-                numbers = [value for value in values if value is not None]
-                found.setdefault(preset, {}).setdefault(lane, {})[metric] = {
-                    "mean": fmean(numbers) if numbers else None,
-                    "standard_deviation": stdev(numbers) if len(numbers) > 1 else None,
-                    "by_seed": {str(r.config.seed): value for r, value in zip(group, values, strict=True)},
-                }
+    for preset, races in study_frame(records).groupby("preset", sort=False):
+        found[str(preset)] = {
+            str(lane): _figures(group.set_index("seed")) for lane, group in races.groupby("lane", sort=False)
+        }
     return found
+
+
+def _figures(by_seed: pd.DataFrame) -> dict[str, Any]:
+    return {
+        metric: {
+            "mean": _plain(by_seed[metric].mean()),
+            "standard_deviation": _plain(by_seed[metric].std()),
+            "by_seed": {seed: _plain(value) for seed, value in by_seed[metric].items()},
+        }
+        for metric in _METRICS
+    }
 
 
 def study_markdown(records: Sequence[Record], command: str) -> str:
@@ -127,13 +145,21 @@ def _by_preset(records: Sequence[Record]) -> Mapping[PresetName, list[Record]]:
 def _row(preset: str, label: str, results: Sequence[LaneResult]) -> str:
     diverged = sum(bool(result.diverged) for result in results)
     note = f" ({diverged} of {len(results)} diverged)" if diverged else ""
-    cells = [_mean_and_spread([getattr(result, metric) for result in results]) for metric in _METRICS]
+    cells = [
+        _mean_and_spread(pd.Series([getattr(result, metric) for result in results], dtype=float))
+        for metric in _METRICS
+    ]
     return f"| {preset} | {label}{note} | {' | '.join(cells)} |"
 
 
-def _mean_and_spread(values: Sequence[float | None]) -> str:
-    numbers = [value for value in values if value is not None]
-    if not numbers:
+def _mean_and_spread(values: pd.Series) -> str:
+    known = values.dropna()
+    if known.empty:
         return "–"
-    spread = f" ± {stdev(numbers):.3f}" if len(numbers) > 1 else ""
-    return f"{fmean(numbers):.3f}{spread}"
+    spread = f" ± {known.std():.3f}" if len(known) > 1 else ""
+    return f"{known.mean():.3f}{spread}"
+
+
+def _plain(value: float) -> float | None:
+    """For JSON, which has no NaN."""
+    return None if pd.isna(value) else float(value)

@@ -1,10 +1,10 @@
 """A sweep's trials as a spreadsheet, a picture and a page of Markdown. It knows no race and runs nothing."""
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import pandas as pd
 
 from soul_core.runs.atomic import disk_errors_as_sentences, write_text
 from soul_core.runs.scatter import Dot, alt_text, scatter_svg
@@ -36,17 +36,16 @@ def write_sweep(folder: Path, name: str, records: Sequence[Record], grid: Mappin
 
 def sweep_csv(records: Sequence[Record], grid: Mapping[str, Axes]) -> str:
     """One line per run; ``chosen`` and ``keeps_retain`` are 0 or 1 and speak of the setting with all its seeds."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["lane", "lr", "variant", "seed", *_COLUMNS, "keeps_retain", "chosen", "diverged"])
     chosen = best(records)
-    for trial in trials_of(records):
-        marks = [int(trial.keeps_retain), int(chosen.get(trial.lane) == trial)]
-        for record, result in zip(trial.records, trial.results, strict=True):
-            numbers = ["" if (number := getattr(result, c)) is None else f"{number:.6g}" for c in _COLUMNS]
-            setting = [trial.lane, f"{trial.optimizer.lr:g}", _variant(trial, grid), record.config.seed]
-            writer.writerow([*setting, *numbers, *marks, int(bool(result.diverged))])
-    return text.getvalue()
+    runs = [
+        {"lane": trial.lane, "lr": trial.optimizer.lr, "variant": _variant(trial, grid), "seed": record.config.seed}
+        | {column: getattr(result, column) for column in _COLUMNS}
+        | {"keeps_retain": int(trial.keeps_retain), "chosen": int(chosen.get(trial.lane) == trial)}
+        | {"diverged": int(bool(result.diverged))}
+        for trial in trials_of(records)
+        for record, result in zip(trial.records, trial.results, strict=True)
+    ]
+    return pd.DataFrame(runs).to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 
 def sweep_svg(records: Sequence[Record], grid: Mapping[str, Axes]) -> str:

@@ -130,7 +130,7 @@ def wire_ask(panel: AskPanel, setup: SetupPanel, desk: Desk, browser: gr.Browser
         "api_visibility": "private",
         "concurrency_id": "ask",
         "concurrency_limit": 2,
-        "trigger_mode": "once",
+        "trigger_mode": "always_last",
     }
     gr.on([panel.ask.click, panel.question.submit], **asking)
     for ending in endings:

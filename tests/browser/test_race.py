@@ -15,10 +15,10 @@ ENDLESS = 60  # epochs; more than any test waits for
 def test_a_short_race_draws_its_curves_says_its_verdict_and_answers_questions(open_page):
     page = open_page()
     short_race(page, epochs=1)
-    place = page.locator("#soul-chart-forget").bounding_box()
+    place = _place(page)
     page.click("#soul-run")
     wait_for_points(page, "soul-chart-forget", "so", 1)
-    assert page.locator("#soul-chart-forget").bounding_box() == place  # nothing jumped
+    assert _place(page) == place  # nothing jumped
     wait_for_state(page, "finished")
     for chart in ("soul-chart-forget", "soul-chart-retain"):
         for lane in ("fo", "so"):
@@ -92,6 +92,14 @@ def test_a_second_browser_waits_in_the_queue(open_page):
     wait_for_state(second, "stopped")
     first.click("#soul-stop")
     wait_for_state(first, "stopped")
+
+
+def _place(page):
+    """Where the chart is on the page, however far it is scrolled."""
+    return page.evaluate(
+        "(({x, y, width, height}) => [x, y + window.scrollY, width, height])"
+        "(document.querySelector('#soul-chart-forget').getBoundingClientRect())"
+    )
 
 
 def _zoom(page):
