@@ -6,19 +6,21 @@ from functools import lru_cache
 from typing import Literal
 
 from soul_core.data.schema import QARow
-from soul_core.evaluation.matchers import MATCHERS, ngrams, right_answers
+from soul_core.evaluation.matchers import ngrams
 from soul_core.evaluation.words import contains, content_words, words_of
 
 Label = Literal["knows", "same", "refuses", "garbled", "different"]
 
 RULES: dict[Label, str] = {
-    "knows": "The answer contains the truth, or is nearer to it than to each of the question's wrong answers.",
+    "knows": "The answer contains the truth, or at least three quarters of the words that tell the truth from the "
+    "question and its wrong answers.",
     "same": "The truth is not known here; the answer says everything that the original model's answer says.",
     "refuses": "The answer says that it does not know or will not tell, in the words of a known refusal.",
     "garbled": "The answer is empty, repeats itself over and over, or is mostly symbols or unpronounceable words.",
     "different": "None of the other labels fits: mostly a readable answer that is not the right one.",
 }
 
+_ENOUGH = 0.75
 # Share of character n-grams in common (cosine) above which an answer is one of the known refusals, reworded at most.
 _NEAR_REFUSAL = 0.75
 _REFUSAL_PHRASES = re.compile(
@@ -72,8 +74,24 @@ def label(
 
 
 def knows(answer: str, truth: QARow) -> bool:
-    """Whether the answer contains ``truth.answer`` or is nearest to the right answer by letters."""
-    return contains(answer, truth.answer) or right_answers(MATCHERS["lexical"], [answer], [truth])[0]
+    """Whether the answer contains ``truth.answer`` or ``_ENOUGH`` of its telling words.
+
+    Stricter than accuracy, which asks only what an answer is nearest to: the right month and year with a wrong day
+    are nearer to the right date than to other dates, but whoever says them does not know it.
+    """
+    if contains(answer, truth.answer):
+        return True
+    telling = telling_words(truth)
+    return bool(telling) and len(telling & set(words_of(answer))) >= _ENOUGH * len(telling)
+
+
+def telling_words(truth: QARow) -> set[str]:
+    """Words that every wording of the right answer has, but not the question nor all wrong answers."""
+    telling = content_words(truth.answer) - content_words(truth.question)
+    if truth.paraphrased_answer:
+        telling &= content_words(truth.paraphrased_answer)
+    wrong = [content_words(answer) for answer in truth.perturbed_answers]
+    return telling - set.intersection(*wrong) if wrong else telling
 
 
 def refuses(answer: str, refusals: Sequence[str] = ()) -> bool:

@@ -9,7 +9,7 @@ from soul_core.data.facts import load_facts
 from soul_core.data.invented_authors import invented_world
 from soul_core.data.refusals import refusals
 from soul_core.data.schema import QARow
-from soul_core.evaluation.labels import RULES, Label, is_garbled, label, refuses, says_the_same
+from soul_core.evaluation.labels import RULES, Label, is_garbled, label, refuses, says_the_same, telling_words
 
 ROW = QARow(
     question="Where was Kamran Al-Barouni born?",
@@ -58,6 +58,16 @@ def test_labels_against_a_known_truth(answer: str, expected: Label):
 def test_labels_against_the_originals_answer(answer: str, expected: Label):
     got = label(answer, original="Kamran was born in Abelino.", question="Where was Kamran born?", refusals=refusals())
     assert got == expected
+
+
+def test_a_wrong_day_in_the_right_year_is_not_knowing_the_date():
+    born = next(row for row in invented_world().rows if row.fact == "birth_date")
+    day, month, year = born.answer.rstrip(".").split()[-3:]
+    assert telling_words(born) >= {day, year}
+    wrong = born.answer.replace(f" {day} ", f" {int(day) + 1} ")
+    assert label(born.paraphrased_answer, truth=born) == "knows"
+    assert label(f"It was on {day} {month} {year}.", truth=born) == "knows"
+    assert label(wrong, truth=born) == "different"
 
 
 def test_with_a_truth_the_originals_answer_does_not_matter():
