@@ -91,7 +91,7 @@ def telling_words(truth: QARow) -> set[str]:
     if truth.paraphrased_answer:
         telling &= content_words(truth.paraphrased_answer)
     wrong = [content_words(answer) for answer in truth.perturbed_answers]
-    return telling - set.intersection(*wrong) if wrong else telling
+    return {word for word in telling if not wrong or any(word not in said for said in wrong)}
 
 
 def refuses(answer: str, refusals: Sequence[str] = ()) -> bool:

@@ -62,6 +62,7 @@ def open_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
         page = context.new_page()
         page.goto(address)
         page.wait_for_selector("#soul-run")
+        page.wait_for_selector("#soul-chart-retain .xtick text")
         page.wait_for_function("document.querySelector('#soul-command textarea')?.value.includes('soul_core')")
         return page
 
