@@ -55,7 +55,7 @@ class OptimizerConfig(Settings):
         title="Learning rate",
         description="Largest step of a weight at the schedule's peak. Sophia and sign momentum move each clipped "
         "weight by this much.",
-        json_schema_extra={"source": "the shared rate of the recorded sweep"},
+        json_schema_extra={"source": "torch.optim.AdamW; every preset sets its own"},
     )
     beta1: float = Field(
         default=0.9, ge=0, lt=1, title="β1", description="How long gradients are averaged (momentum)."

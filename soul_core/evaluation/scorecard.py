@@ -11,11 +11,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from soul_core.data.prompts import PromptTemplate, encode_example
 from soul_core.data.schema import QARow
 from soul_core.errors import DatasetError
-from soul_core.evaluation.generation import Count, greedy_answers
+from soul_core.evaluation.generation import Count, context_length, greedy_answers
 from soul_core.evaluation.matchers import pick_matcher, right_answers
 from soul_core.evaluation.metrics import acc, probability, rouge_l_recall
 from soul_core.evaluation.scoring import answer_nll
 from soul_core.events import Progress, SetScores
+
+LONGEST_EXAMPLE = 512
 
 Asked = Literal["question", "heldback"]
 Result = TypeVar("Result")
@@ -111,7 +113,10 @@ def examine(
         if not rows:
             raise DatasetError(f"The question set “{name}” is empty. Give it a row or leave it out.")
         questions += [(name, row, question) for row in rows for question in questions_of(row, asked)]
-    examples = [encode_example(tokenizer, template, question, row.answer) for _, row, question in questions]
+    longest = min(LONGEST_EXAMPLE, context_length(model))
+    examples = [
+        encode_example(tokenizer, template, question, row.answer, max_length=longest) for _, row, question in questions
+    ]
     prompts = [example.input_ids[: example.prompt_length] for example in examples]
 
     answers = yield from _reported(

@@ -5,6 +5,7 @@ A race's job id is its run id, so that a link or a reloaded page finds it after 
 
 import builtins
 import secrets
+import shutil
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from datetime import datetime
@@ -42,7 +43,11 @@ class Jobs:
         """Make the race's folder, queue the race, return its id."""
         folder = self.store.create(config, owner=owner)
         run_id = folder.run_id
-        self._queue_race(folder, run_id, owner_mark(owner), resume=False, expected_seconds=expected_seconds)
+        try:
+            self._queue_race(folder, run_id, owner_mark(owner), resume=False, expected_seconds=expected_seconds)
+        except JobError:
+            shutil.rmtree(folder.path, ignore_errors=True)  # nothing ran, so nothing is to be resumed
+            raise
         return run_id
 
     def resume_race(self, job_id: str, *, expected_seconds: float | None = None) -> str:

@@ -4,6 +4,7 @@ Shape suffixes: B = rows, T = tokens, D = width, H = heads, K = width of a head,
 """
 
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +23,8 @@ WORTH_IT = 1.15
 
 _ROWS, _TOKENS, _HIDDEN, _HEADS, _INNER, _VOCABULARY = 8, 32, 256, 8, 704, 3072
 _BLOCKS, _PAIRS = 1, 3
+# The measurement changes the process's number of threads for a moment, so two at once would restore a wrong one.
+_measuring = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,14 @@ def verdict(speedup: float) -> PrecisionChoice:
     return PrecisionChoice("float32", f"fp32 arithmetic: bf16 is {1 / speedup:.1f}× slower here.")
 
 
-@lru_cache(maxsize=1)
 def bf16_speedup() -> float:
+    """How many times faster this CPU is in bf16; measured once, whoever asks meanwhile waits."""
+    with _measuring:
+        return _bf16_speedup()
+
+
+@lru_cache(maxsize=1)
+def _bf16_speedup() -> float:
     """How many times faster this CPU is in bf16, on training steps of a model with the pocket model's widths."""
     weights = _weights()
     tokens_BT = torch.arange(_ROWS * _TOKENS).remainder(_VOCABULARY).view(_ROWS, _TOKENS)

@@ -21,11 +21,12 @@ from soul_core.data.tasks import load_task
 from soul_core.errors import Diverged, ModelError, RunError
 from soul_core.evaluation.generation import generate
 from soul_core.models.device import choose_precision, pick_device
-from soul_core.models.loading import LoadedModel, load_model
+from soul_core.models.loading import LoadedModel
 from soul_core.models.memory import ModelShape, activation_bytes, estimate_memory, shape_of
 from soul_core.models.presets import PRESETS, gold_for
 from soul_core.models.shelf import Shelf
 from soul_core.session.lane import Lane
+from soul_core.session.loaded import load_for
 from soul_core.session.material import Material, prepare
 
 # Python, torch, transformers and their caches, before any model (measured on Linux).
@@ -140,7 +141,7 @@ def _measure(config: RaceConfig, shelf: Shelf | None) -> _Measured:
             "Choose a smaller model or batch, or fewer lanes."
         )
     started = time.perf_counter()
-    original = _load(config.model, device, shelf)
+    original = load_for(device, config.model, shelf)
     material = prepare(config, task, original)
     loading = time.perf_counter() - started
     precision = choose_precision(config.precision, device)
@@ -220,13 +221,6 @@ def _asking_seconds(
     return (
         math.ceil(len(asked) / _EVALUATION_BATCH) * (2 * times[0] + longest * token) + len(asked) * _SECONDS_PER_ANSWER
     )
-
-
-def _load(spec: str, device: torch.device, shelf: Shelf | None) -> LoadedModel:
-    def load() -> LoadedModel:
-        return load_model(spec, device=device)
-
-    return shelf.get(spec, load) if shelf is not None else load()
 
 
 def _require_here(spec: str) -> None:

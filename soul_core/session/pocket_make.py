@@ -84,7 +84,9 @@ def train_gold(task: ForgetTask, library: Path) -> Generator[Progress, None, Pat
 
 
 def _gold_folder(task: ForgetTask, library: Path) -> Path:
-    digest = hashlib.sha256("\n".join(sorted(task.subjects)).encode()).hexdigest()
+    # The recipe too: a gold of another recipe is no gold of today's original.
+    made_of = [*sorted(task.subjects), str(Recipe())]
+    digest = hashlib.sha256("\n".join(made_of).encode()).hexdigest()
     return library / f"gold-{digest[:12]}"
 
 

@@ -18,6 +18,8 @@ from soul_core.runs.atomic import write_text
 
 PRESETS_FILE = ASSETS / "presets.json"
 CONTROL = "sign"
+STUDIED = "graddiff"
+"""The objective whose study the presets' findings speak of."""
 _LABELS = {"fo": "FO", "so": "SO", CONTROL: "Sign momentum"}
 _OPTIMIZERS: Mapping[str, OptimizerName] = {"fo": "adamw", "so": "sophia", CONTROL: "sign-momentum"}
 

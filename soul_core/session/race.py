@@ -17,12 +17,11 @@ from soul_core.data.schema import QARow
 from soul_core.data.tasks import load_task
 from soul_core.engine import reference_nll
 from soul_core.errors import Diverged, ModelError, RunError, SoulError
-from soul_core.evaluation.forward import device_of
 from soul_core.evaluation.matchers import pick_matcher
 from soul_core.evaluation.scorecard import Examination, examine
 from soul_core.events import EpochReport, Event, LaneEnded, Progress, RaceEnded, RaceStarted, StepReport
 from soul_core.models.device import choose_precision, pick_device
-from soul_core.models.loading import LoadedModel, copy_of, load_model
+from soul_core.models.loading import LoadedModel
 from soul_core.models.shelf import Shelf
 from soul_core.objectives import OBJECTIVES
 from soul_core.runs.folder import RunFolder
@@ -30,6 +29,7 @@ from soul_core.session.command import command_of
 from soul_core.session.examined import EXAMINED, exam_key
 from soul_core.session.keeper import Keeper, finish
 from soul_core.session.lane import Lane, drop_checkpoint
+from soul_core.session.loaded import load_for
 from soul_core.session.material import Material, prepare
 from soul_core.session.pocket_make import GOLDS, find_gold
 from soul_core.session.recovery import check_same, newest_saved, recover
@@ -125,6 +125,8 @@ class _Race:
         self.gold_spec = find_gold(config.model, task, self.folder.path.parent / GOLDS)
         material = prepare(config, task, self.original)
         if resume:
+            if before.threads:
+                torch.set_num_threads(before.threads)  # another number changes the last bits
             check_same(before, data_hash=material.data_hash, model_fingerprint=self.original.fingerprint)
         self.keeper.attempt(
             lambda: self.folder.note(
@@ -335,22 +337,15 @@ class _Race:
 
     def _gold(self) -> LoadedModel | None:
         try:
-            return self._load(self.gold_spec)
+            gold = self._load(self.gold_spec)
+            self.keeper.attempt(lambda: self.folder.note(gold_fingerprint=gold.fingerprint))
+            return gold
         except ModelError as error:
             self.keeper.remember(f"Gold could not be asked: {error}")
             return None
 
     def _load(self, spec: str) -> LoadedModel:
-        def load() -> LoadedModel:
-            return load_model(spec, device=self.device)
-
-        loaded = self.shelf.get(spec, load) if self.shelf is not None else load()
-        if device_of(loaded.model).type != self.device.type:
-            # Somebody else put it on the shelf for another device, and may be asking it right now.
-            model = copy_of(loaded).requires_grad_(False)
-            model.to(self.device)  # type: ignore[arg-type]
-            loaded = replace(loaded, model=model)
-        return loaded
+        return load_for(self.device, spec, self.shelf)
 
     def _shelve(self, lane: Lane) -> LoadedModel:
         loaded = lane.end()

@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from soul_core.data.tasks import load_task
+from soul_core.errors import ModelError
 from soul_core.models.loading import LoadedModel, load_model
 from soul_core.models.shelf import Shelf
 from soul_core.runs.folder import RunFolder
@@ -17,7 +18,7 @@ def models_of_run(folder: RunFolder, shelf: Shelf | None = None) -> dict[str, Lo
         shelf: Where loaded models are kept between calls; none keeps nothing.
 
     Raises:
-        ModelError: A model of the run can no longer be loaded.
+        ModelError: The original or a lane can no longer be loaded. A gold that cannot is left out.
         RunError: The folder holds no run.
     """
     manifest = folder.manifest()
@@ -28,10 +29,15 @@ def models_of_run(folder: RunFolder, shelf: Shelf | None = None) -> dict[str, Lo
             places[lane.name] = (str(weights), _shelf_key(weights, changing=weights == folder.checkpoint(lane.name)))
     if manifest.gold:
         places["gold"] = (manifest.gold, manifest.gold)
-    return {
-        name: load_model(spec) if shelf is None else shelf.get(key, partial(load_model, spec))
-        for name, (spec, key) in places.items()
-    }
+    models = {}
+    for name, (spec, key) in places.items():
+        try:
+            models[name] = load_model(spec) if shelf is None else shelf.get(key, partial(load_model, spec))
+        except ModelError:
+            # The race went on without a gold that could not be had, and so do questions.
+            if name != "gold":
+                raise
+    return models
 
 
 def _shelf_key(weights: Path, *, changing: bool) -> str:

@@ -10,11 +10,10 @@ import pandas as pd
 from soul_core.config import PresetName, RaceConfig
 from soul_core.errors import RunError
 from soul_core.runs.atomic import disk_errors_as_sentences, write_text
-from soul_core.session.presets import PRESETS, lanes_for
+from soul_core.session.presets import PRESETS, STUDIED, lanes_for
 from soul_core.session.trials import LaneResult, Record
 
 MARKS = ("<!-- results:start -->", "<!-- results:end -->")
-OBJECTIVE = "graddiff"
 EVAL_ROWS = 400
 """All of forget10 and enough of retain for an interval of about a point."""
 _METRICS = {
@@ -35,7 +34,7 @@ def study_configs(
             model=model,
             task=task,
             preset=name,
-            lanes=lanes_for(name, OBJECTIVE, control=True),
+            lanes=lanes_for(name, STUDIED, control=True),
             epochs=epochs,
             eval_every=epochs,
             eval_rows=EVAL_ROWS,
@@ -51,7 +50,7 @@ def write_study(folder: Path, name: str, records: Sequence[Record], command: str
     if not records:
         raise RunError("There is no finished race to write about. Run the study to its end.")
     table = study_markdown(records, command)
-    page = f"# {OBJECTIVE} on {records[0].config.task}\n\n{table}"
+    page = f"# {STUDIED} on {records[0].config.task}\n\n{table}"
     text = json.dumps(study_json(records), indent=1) + "\n"
     with disk_errors_as_sentences(folder):
         folder.mkdir(parents=True, exist_ok=True)

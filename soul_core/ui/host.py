@@ -28,9 +28,11 @@ class Host:
         place = config.task.rpartition(":")[0]
         if _is_local(place):
             raise ConfigError(text.local_on_shared("forget set", place))
+        if config.eval_rows == 0:
+            raise ConfigError(text.too_much_for_shared("Rows evaluated", "0 (all of them)", MAX_EVAL_ROWS))
         for name, value, limit in (
             ("Epochs", config.epochs, MAX_EPOCHS),
-            ("Rows evaluated", config.eval_rows or MAX_EVAL_ROWS + 1, MAX_EVAL_ROWS),
+            ("Rows evaluated", config.eval_rows, MAX_EVAL_ROWS),
             ("Answer length", config.max_new_tokens, MAX_NEW_TOKENS),
             ("Batch size", config.batch_size * config.accumulation, MAX_BATCH),
         ):

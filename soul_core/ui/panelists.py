@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from soul_core.config import RaceConfig
 from soul_core.data.refusals import refusals
-from soul_core.errors import RunError
+from soul_core.errors import ModelError, RunError
 from soul_core.models.loading import LoadedModel, load_model
 from soul_core.runs.folder import RunFolder
 from soul_core.session.ask import ask
@@ -49,7 +49,7 @@ def answers(desk: Desk, config: RaceConfig, form: AskForm, *, job_id: str) -> It
     question = checked_question(form.question)
     folder = _folder(desk, job_id)
     config = folder.config if folder else config
-    desk.host.check_model(config.model)
+    desk.host.check(config)
     known = known_row(config.task, question)
     yield Board(question=question, columns=_loading(config), truth=known)
     models = models_of_run(folder, desk.shelf) if folder else _without_run(desk, config)
@@ -84,11 +84,20 @@ def _folder(desk: Desk, job_id: str) -> RunFolder | None:
 def _without_run(desk: Desk, config: RaceConfig) -> dict[str, LoadedModel]:
     """The original and, where one is at hand, the gold."""
     specs = {"original": config.model, "gold": desk.gold_of(config)}
-    return {
-        lane: desk.shelf.get(spec, lambda spec=spec: load_model(spec, allow_local=not desk.host.public))  # type: ignore[misc]
-        for lane, spec in specs.items()
-        if spec
-    }
+    found = {}
+    for lane, spec in specs.items():
+        if not spec:
+            continue
+        try:
+            found[lane] = desk.shelf.get(
+                spec,
+                lambda spec=spec: load_model(spec, allow_local=not desk.host.public),  # type: ignore[misc]
+            )
+        except ModelError:
+            # A gold that cannot be had leaves its column empty; without the original there is nothing to ask.
+            if lane != "gold":
+                raise
+    return found
 
 
 def _places(config: RaceConfig) -> list[tuple[str, str]]:

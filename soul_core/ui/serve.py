@@ -29,8 +29,8 @@ def serve(*, host: str, port: int, runs: Path, public: bool, wait: bool = True) 
     page = build_page(desk).queue(max_size=QUEUE)
     try:
         _, address, _ = page.launch(server_name=host, server_port=port, prevent_thread_lock=True, **launch_arguments())
-    except OSError as error:
-        sys.stderr.write(f"The page cannot be served on {host}:{port} ({error}). Choose another --port or --host.\n")
+    except OSError:
+        sys.stderr.write(f"The page cannot be served on {host}:{port}. Choose another --port or --host.\n")
         return 2
     sys.stdout.write(f"SOUL is on {address}\n")
     sys.stdout.flush()

@@ -11,6 +11,7 @@ from soul_core.data.tasks import TASKS, subjects_of
 from soul_core.errors import ModelError, SoulError
 from soul_core.objectives.registry import OBJECTIVES
 from soul_core.session.presets import PRESETS as RACE_PRESETS
+from soul_core.session.presets import STUDIED
 from soul_core.ui import ids, text
 from soul_core.ui.desk import Desk
 from soul_core.ui.fields import field_for, title_of
@@ -102,7 +103,7 @@ def setup_panel(desk: Desk) -> SetupPanel:
         elem_id=ids.PRESET,
         elem_classes=["soul-segments"],
     )
-    preset_note = block(preset_html(form.preset), elem_classes=["soul-preset-note"])
+    preset_note = block(preset_html(form.preset, form.objective), elem_classes=["soul-preset-note"])
     with gr.Row(elem_classes=["soul-pair"]):
         epochs = field_for(RaceConfig, "epochs", elem_id=ids.EPOCHS)
         seed = field_for(RaceConfig, "seed", elem_id=ids.SEED)
@@ -165,7 +166,7 @@ def wire_setup(panel: SetupPanel, desk: Desk, page: gr.Blocks) -> None:
 
     def describe(*values: Any) -> dict[Any, Any]:
         form = Form.of(*values)
-        note = preset_html(form.preset, edited=form.edited)
+        note = preset_html(form.preset, form.objective, edited=form.edited)
         config = form.config()
         desk.host.check(config)
         return {
@@ -240,10 +241,14 @@ def objective_text(name: str) -> str:
     return f"{entry.sentence}\n\n$$\n{entry.formula}\n$$\n\n<small>{entry.paper}</small>"
 
 
-def preset_html(name: str, *, edited: bool = False) -> str:
+def preset_html(name: str, objective: str, *, edited: bool = False) -> str:
     """What a preset shows and what was found, or that the settings are no longer its own."""
     entry = RACE_PRESETS[name]
-    found = f"<p><b>{text.FINDING}:</b> {escape(entry.finding)}</p>" if entry.finding else ""
+    cell = entry.cells[objective]
+    # The study behind the findings is of one objective; the others have a source and maybe a note.
+    finding = entry.finding if objective == STUDIED else ""
+    found = f"<p><b>{text.FINDING}:</b> {escape(finding)}</p>" if finding else ""
+    found += f"<p><b>{text.SOURCE}:</b> {escape(' '.join((cell.source.rstrip('.') + '.', cell.note)).strip())}</p>"
     if edited:
         found = notice(text.EDITED, kind="info")
     return f"<p>{escape(entry.shows)}</p>{found}"

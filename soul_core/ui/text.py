@@ -41,8 +41,7 @@ NO_GOLD_TO_TRAIN = "There is a gold model for this forget set already, or none c
 GOLD_READY = "Gold is trained: the next race shows it as the dashed line."
 EDITED = "Settings differ from the preset: the finding above may not hold."
 FINDING = "What we found"
-SHOWS = "Shows"
-PAPER = "Source"
+SOURCE = "Where the numbers come from"
 ESTIMATE_WAIT = "Measuring a step…"
 ESTIMATE_LATER = "Estimate: after the running job."
 SPLIT_LABELS = {
@@ -160,11 +159,6 @@ def percent(share: float) -> str:
     return f"{share * 100:.0f} %"
 
 
-def with_interval(acc: float, low: float, high: float) -> str:
-    """An accuracy and its interval."""
-    return f"{acc * 100:.0f} % [{low * 100:.0f}–{high * 100:.0f}]"
-
-
 def duration(seconds: float) -> str:
     """``75`` as ``1 min 15 s``."""
     whole = max(0, round(seconds))
@@ -235,7 +229,7 @@ def local_on_shared(what: str, name: str) -> str:
     )
 
 
-def too_much_for_shared(name: str, value: int, limit: int) -> str:
+def too_much_for_shared(name: str, value: int | str, limit: int) -> str:
     """A bound of the shared host."""
     return (
         f"{name} is {value}, but this shared host allows at most {limit}. Lower it, or run SOUL on your own machine."

@@ -38,7 +38,7 @@ def test_auto_does_not_count_emulated_bf16_of_a_gpu(hardware: bool, name: str, m
 
 
 def test_the_measurement_is_made_once_and_leaves_random_numbers_and_threads_as_they_were():
-    bf16_speedup.cache_clear()
+    device._bf16_speedup.cache_clear()
     state, threads = torch.random.get_rng_state(), torch.get_num_threads()
     torch.set_num_threads(2)
     try:

@@ -1,10 +1,12 @@
 """The shipped weights are what their cards say, asked again here."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from soul_core.data.tasks import load_task
+from soul_core.evaluation.scorecard import choose_rows
 from soul_core.models.loading import load_model
 from soul_core.paths import POCKET_MODELS
 from soul_core.session.pocket_card import measure_knowledge
@@ -12,16 +14,21 @@ from soul_core.session.pocket_make import SHIPPED
 
 # Another processor rounds differently, and an answer on the edge can fall to the other side.
 ROUNDING = 0.02
+SOME = 100
 GOLDS = [name for name in SHIPPED if name != "pocket"]
 
 
 @pytest.fixture(scope="module")
 def knowledge():
-    """What each card says and what asking again gives, by model."""
+    """What each card says and what asking again gives, by model; the golds are asked some of what they retain."""
     found = {}
     for name, split in SHIPPED.items():
         loaded = load_model(name)
-        steps = measure_knowledge(loaded, load_task(f"invented-authors:{split}"))
+        task = load_task(f"invented-authors:{split}")
+        if name in GOLDS:
+            some = {**task.eval_sets, "retain": choose_rows(task.eval_sets["retain"], SOME)}
+            task = replace(task, eval_sets=some)
+        steps = measure_knowledge(loaded, task)
         while True:
             try:
                 next(steps)
@@ -39,8 +46,12 @@ def test_the_card_says_what_the_weights_know(knowledge, name):
     assert card["fingerprint"] == loaded.fingerprint
     assert card["parameters"] == loaded.parameters
     for key, scores in measured.items():
+        said = card["scores"][key]
+        if scores.rows < said["rows"]:  # a sample: the card's figure lies in its interval
+            assert scores.acc_low <= said["acc"] <= scores.acc_high, key
+            continue
         for field in ("acc", "rouge_l", "probability"):
-            assert getattr(scores, field) == pytest.approx(card["scores"][key][field], abs=ROUNDING), (key, field)
+            assert getattr(scores, field) == pytest.approx(said[field], abs=ROUNDING), (key, field)
     readme = (POCKET_MODELS / name / "README.md").read_text(encoding="utf-8")
     assert f"| {card['scores']['retain']['acc']:.3f} (" in readme
 

@@ -82,6 +82,6 @@ def test_a_model_that_must_be_downloaded_first_says_so_without_a_network(config,
 
 def test_a_race_that_does_not_fit_is_a_sentence_and_nothing_is_measured(config, monkeypatch):
     monkeypatch.setattr(estimate_module, "_available_bytes", lambda _: 1000.0)
-    monkeypatch.setattr(estimate_module, "load_model", lambda *_, **__: pytest.fail("loaded"))
+    monkeypatch.setattr(estimate_module, "load_for", lambda *_, **__: pytest.fail("loaded"))
     with pytest.raises(RunError, match=r"needs about .* GB of memory, and cpu has 0\.0 GB"):
         estimate(config)

@@ -16,6 +16,11 @@ function resolved(value, style) {
 function draw() {
   const figure = props.value;
   if (!figure || !figure.layout || !window.Plotly) return;
+  if (place._dragging) {
+    // A redraw would end the drag that a person is in the middle of.
+    setTimeout(draw, 200);
+    return;
+  }
   const style = getComputedStyle(document.body);
   const layout = resolved(figure.layout, style);
   // On a touch screen a drag scrolls the page; it must not zoom the chart.

@@ -1,0 +1,24 @@
+"""A model on the device where it is needed, from the shelf where there is one. It knows no race."""
+
+from dataclasses import replace
+
+import torch
+
+from soul_core.evaluation.forward import device_of
+from soul_core.models.loading import LoadedModel, copy_of, load_model
+from soul_core.models.shelf import Shelf
+
+
+def load_for(device: torch.device, spec: str, shelf: Shelf | None) -> LoadedModel:
+    """The model, on ``device``; ``shelf`` keeps what is loaded. Errors are ``load_model``'s."""
+
+    def load() -> LoadedModel:
+        return load_model(spec, device=device)
+
+    loaded = shelf.get(spec, load) if shelf is not None else load()
+    if device_of(loaded.model).type != device.type:
+        # Somebody else put it on the shelf for another device, and may be asking it right now.
+        model = copy_of(loaded).requires_grad_(False)
+        model.to(device)  # type: ignore[arg-type]
+        loaded = replace(loaded, model=model)
+    return loaded
