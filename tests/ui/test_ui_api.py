@@ -15,6 +15,7 @@ from soul_core.ui.desk import Desk
 from soul_core.ui.host import Host
 from soul_core.ui.page import build_page
 from soul_core.ui.theme import launch_arguments
+from tests.ui.loops import closed_afterwards
 
 TASK = "invented-authors:forget01"
 PUBLIC = {"run_race", "race_status", "stop_race", "ask", "list_models", "list_tasks", "list_methods"}
@@ -34,13 +35,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, D
     store = RunStore(tmp_path_factory.mktemp("runs"))
     shelf = Shelf(1_000_000_000)
     desk = Desk(store=store, jobs=Jobs(store, shelf=shelf), shelf=shelf, host=Host())
-    page = build_page(desk)
-    _, address, _ = page.launch(server_name="127.0.0.1", prevent_thread_lock=True, **launch_arguments())
-    client = Client(address, verbose=False)
-    yield client, desk
-    client.close()
-    page.close()
-    desk.jobs.close()
+    with closed_afterwards():
+        page = build_page(desk)
+        _, address, _ = page.launch(server_name="127.0.0.1", prevent_thread_lock=True, **launch_arguments())
+        client = Client(address, verbose=False)
+        yield client, desk
+        client.close()
+        page.close()
+        desk.jobs.close()
 
 
 @pytest.fixture(scope="module")
