@@ -142,6 +142,12 @@ class Jobs:
                 continue
         return sorted(views, key=lambda view: view.created, reverse=True)
 
+    def busy(self, owner: str | None = None, *, kind: str | None = None) -> bool:
+        """Whether a job waits, runs or is paused: of one owner (an empty token owns none), of one kind, or any."""
+        mark = None if owner is None else owner_mark(owner)
+        views = [] if mark == "" else self._worker.views(mark)
+        return any(not view.ended and kind in (None, view.kind) for view in views)
+
     def close(self, timeout: float = 10.0) -> bool:
         """Stop what runs and end the worker; whether that was done in time."""
         return self._worker.close(timeout)

@@ -71,24 +71,29 @@ class _Measured:
 
 
 _lock = threading.Lock()
-_found: OrderedDict[RaceConfig, _Measured] = OrderedDict()
+_found: OrderedDict[tuple[RaceConfig, bool | None], _Measured] = OrderedDict()
 
 
-def estimate(config: RaceConfig, *, shelf: Shelf | None = None) -> Estimate:
+def estimate(config: RaceConfig, *, shelf: Shelf | None = None, has_gold: bool | None = None) -> Estimate:
     """Measure a few steps and tokens on copies, once per process for the same settings, and extrapolate.
 
     Do not call it while a race runs: both would be measured wrongly, and both would be slower.
+
+    Args:
+        config: The race.
+        shelf: Where its models may be already.
+        has_gold: Whether a gold will be asked too; None for whether one is known by name.
 
     Raises:
         ModelError: The model is not on this machine yet, or cannot be used.
         RunError: The race does not fit into memory.
         DatasetError: The task cannot be used.
     """
-    key = _what_is_timed(config)
+    key = (_what_is_timed(config), has_gold)
     with _lock:  # held while measuring: two measurements at once would disturb each other
         found = _found.get(key)
         if found is None:
-            found = _measure(config, shelf)
+            found = _measure(config, shelf, has_gold)
             _found[key] = found
             while len(_found) > _KEPT:
                 _found.popitem(last=False)
@@ -125,10 +130,10 @@ def _what_is_timed(config: RaceConfig) -> RaceConfig:
     return config.but(lanes=lanes, preset="same-settings", epochs=1, eval_every=1, seed=0, warmup=0.0)
 
 
-def _measure(config: RaceConfig, shelf: Shelf | None) -> _Measured:
+def _measure(config: RaceConfig, shelf: Shelf | None, has_gold: bool | None) -> _Measured:
     device = pick_device()
     task = load_task(config.task)
-    gold = bool(gold_for(config.model, task))
+    gold = bool(gold_for(config.model, task)) if has_gold is None else has_gold
     if config.model in PRESETS:  # known to exist, so nobody need ask the network
         _require_here(config.model)
     shape = shape_of(config.model)

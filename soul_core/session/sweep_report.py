@@ -9,7 +9,7 @@ import pandas as pd
 from soul_core.runs.atomic import disk_errors_as_sentences, write_text
 from soul_core.runs.scatter import Dot, alt_text, scatter_svg
 from soul_core.session.sweep import Axes, choices
-from soul_core.session.sweep_rule import FINALISTS, MARGIN, MORE_SEEDS, Trial, best, trials_of
+from soul_core.session.sweep_rule import FINALISTS, MARGIN, MORE_SEEDS, Trial, best, best_unclipped, trials_of
 from soul_core.session.trials import Record
 
 _COLUMNS = (
@@ -88,6 +88,16 @@ def sweep_markdown(name: str, records: Sequence[Record], grid: Mapping[str, Axes
             f"| {label} | {trial.optimizer.lr:g} | {_variant(trial, grid)} | {trial.forget_acc:.3f} | "
             f"{trial.retain_acc:.3f} | {_clip(trial)} | {within} of {counts[lane]} |"
         )
+    free = best_unclipped(records)
+    if free is not None and "sign" in chosen:
+        control = chosen["sign"]
+        lines += [
+            "",
+            f"Where curvature decides most steps: the best setting of SO with under half of its steps clipped is lr "
+            f"{free.optimizer.lr:g}, {_variant(free, grid)}: forget Acc {free.forget_acc:.3f}, retain Acc "
+            f"{free.retain_acc:.3f}, clip share {_clip(free)}; the control at its best, all of it clipped, has "
+            f"{control.forget_acc:.3f} and {control.retain_acc:.3f}.",
+        ]
     edges = [line for lane, trial in chosen.items() for line in _edge(trial, grid[lane], _labels(records)[lane])]
     lines += ["", *edges, *([""] if edges else []), "Axes:", ""]
     lines += [

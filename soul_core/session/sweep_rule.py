@@ -18,6 +18,7 @@ from soul_core.session.trials import LaneResult, Record
 MARGIN = 0.02
 FINALISTS = 6
 MORE_SEEDS = 2
+HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +108,20 @@ def best(records: Sequence[Record]) -> dict[str, Trial]:
         if trial.lane not in chosen or trial.order < chosen[trial.lane].order:
             chosen[trial.lane] = trial
     return chosen
+
+
+def best_unclipped(records: Sequence[Record]) -> Trial | None:
+    """The setting of SO that the rule likes best among those with fewer than half of the steps clipped.
+
+    There curvature and not the clip decides most steps. None if no such setting has all seeds and keeps retain.
+    """
+    free = [
+        trial
+        for trial in trials_of(records)
+        if len(trial.records) > MORE_SEEDS
+        and trial.lane == "so"
+        and trial.keeps_retain
+        and trial.clip_share is not None
+        and trial.clip_share < HALF
+    ]
+    return min(free, key=lambda trial: trial.order, default=None)

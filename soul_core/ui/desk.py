@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
@@ -42,6 +43,7 @@ class Desk:
     jobs: Jobs
     shelf: Shelf
     host: Host
+    starting: threading.Lock = field(default_factory=threading.Lock)
 
     def model_choices(self) -> list[tuple[str, str]]:
         """Label and name of every model to unlearn; golds are not among them."""
@@ -53,10 +55,12 @@ class Desk:
         return command_of(config)
 
     def start(self, form: Form, *, owner: str, current: str) -> str:
-        """Queue a race and return its job's id; a JobError while ``current``, the browser's own job, still runs."""
-        if current and self.alive(current):
-            raise JobError(text.ALREADY_RUNNING)
-        return self.submit(form.config(), owner=owner)
+        """Queue a race and return its job's id; a JobError while this browser's own race, in any tab, is not over."""
+        config = form.config()
+        with self.starting:  # two clicks at once must not both find nothing running
+            if (current and self.alive(current)) or self.jobs.busy(owner, kind=RACE):
+                raise JobError(text.ALREADY_RUNNING)
+            return self.submit(config, owner=owner)
 
     def submit(self, config: RaceConfig, *, owner: str = "") -> str:
         """Queue a race that this host allows and whose forget set exists; return its job's id."""
@@ -103,9 +107,9 @@ class Desk:
     def estimate(self, config: RaceConfig) -> str:
         """Time and memory of a race in one line; later, if a job runs now, because it would be measured wrongly."""
         self.host.check(config)
-        if any(not view.ended for view in self.jobs.list()):
+        if self.jobs.busy():
             return text.ESTIMATE_LATER
-        found = estimate(config, shelf=self.shelf)
+        found = estimate(config, shelf=self.shelf, has_gold=bool(self.gold_of(config)))
         return text.estimate_line(found.seconds, found.memory_mb, found.basis)
 
     def gold_can_be_trained(self, config: RaceConfig) -> bool:

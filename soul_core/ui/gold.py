@@ -24,7 +24,7 @@ LOOK_EVERY = 0.5  # seconds between two looks at the job
 def wire_gold(panel: SetupPanel, desk: Desk, page: gr.Blocks, browser: gr.BrowserState) -> None:
     """Queue the training, then show its progress under the button until it ends."""
     to_tail = gr.State("")
-    outputs = [panel.gold_box, panel.gold_progress, panel.train_gold, panel.notice]
+    outputs = [panel.gold_box, panel.gold_progress, panel.train_gold, panel.stop_gold, panel.notice]
 
     def start(state: dict[str, str], *values: Any) -> dict[Any, Any]:
         owner = state.get("owner") or uuid.uuid4().hex
@@ -38,7 +38,11 @@ def wire_gold(panel: SetupPanel, desk: Desk, page: gr.Blocks, browser: gr.Browse
     async def follow(job_id: str) -> AsyncIterator[dict[Any, Any]]:
         if not job_id:
             return
-        yield {panel.gold_box: gr.Column(visible=True), panel.train_gold: gr.Button(interactive=False)}
+        yield {
+            panel.gold_box: gr.Column(visible=True),
+            panel.train_gold: gr.Button(interactive=False),
+            panel.stop_gold: gr.Button(visible=True),
+        }
         while True:
             view = await asyncio.to_thread(desk.jobs.status, job_id)
             status = replace(status_of(view, RaceTrack(), fraction=0.0, elapsed=None), now=view.label)
@@ -47,13 +51,19 @@ def wire_gold(panel: SetupPanel, desk: Desk, page: gr.Blocks, browser: gr.Browse
                 break
             await asyncio.sleep(LOOK_EVERY)
         done = view.state == "finished"
-        said = notice(text.GOLD_READY, kind="info") if done else notice(view.error)
+        said = notice(text.GOLD_READY, kind="info") if done else notice(view.error) if view.error else ""
         yield {
             panel.gold_box: gr.Column(visible=not done),
             panel.gold_progress: "",
             panel.train_gold: gr.Button(interactive=True),
+            panel.stop_gold: gr.Button(visible=False),
             panel.notice: said,
         }
+
+    def stop(state: dict[str, str]) -> str:
+        if job_id := attach(state):
+            desk.jobs.stop(job_id)
+        return ""
 
     following = guarded(follow, notice=panel.notice)
     panel.train_gold.click(
@@ -63,4 +73,5 @@ def wire_gold(panel: SetupPanel, desk: Desk, page: gr.Blocks, browser: gr.Browse
         trigger_mode="once",
         **QUIET,
     ).then(following, to_tail, outputs, **QUIET)
+    panel.stop_gold.click(guarded(stop, notice=panel.notice), browser, panel.notice, **QUIET)
     page.load(attach, browser, to_tail, **QUIET).then(following, to_tail, outputs, **QUIET)

@@ -26,6 +26,7 @@ ADVANCED = "soul-advanced"
 ESTIMATE = "soul-estimate"
 COMMAND = "soul-command"
 TRAIN_GOLD = "soul-train-gold"
+STOP_GOLD = "soul-stop-gold"
 GOLD_PROGRESS = "soul-gold-progress"
 SETUP_NOTICE = "soul-setup-notice"
 

@@ -45,6 +45,7 @@ class SetupPanel:
     command: gr.Textbox
     gold_box: gr.Column
     train_gold: gr.Button
+    stop_gold: gr.Button
     gold_progress: gr.HTML
     notice: gr.HTML
 
@@ -87,6 +88,7 @@ def setup_panel(desk: Desk) -> SetupPanel:
     with gr.Column(visible=False, elem_classes=["soul-gold-box"]) as gold_box:
         block(f"<p>{escape(text.TRAIN_GOLD_HELP)}</p>")
         train_gold = gr.Button(text.TRAIN_GOLD, size="sm", elem_id=ids.TRAIN_GOLD)
+        stop_gold = gr.Button(text.STOP_GOLD, size="sm", elem_id=ids.STOP_GOLD, visible=False)
         gold_progress = block("", elem_id=ids.GOLD_PROGRESS)
     objective = gr.Radio(
         [(entry.label, name) for name, entry in OBJECTIVES.items()],
@@ -136,6 +138,7 @@ def setup_panel(desk: Desk) -> SetupPanel:
         command=command,
         gold_box=gold_box,
         train_gold=train_gold,
+        stop_gold=stop_gold,
         gold_progress=gold_progress,
         notice=warning,
     )

@@ -33,6 +33,7 @@ CONTROL = "Add the sign-momentum control"
 CONTROL_HELP = "A third lane that steps by the sign of the momentum alone: what is left of Sophia without curvature."
 COMMAND = "The same race on the command line"
 TRAIN_GOLD = "Train gold for this set"
+STOP_GOLD = "Stop training gold"
 TRAIN_GOLD_HELP = (
     "No gold model ships for this forget set. Training one from scratch without it takes some minutes; "
     "the dashed line and the gold column need it."

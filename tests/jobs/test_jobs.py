@@ -174,3 +174,29 @@ def test_the_results_are_on_the_shelf_to_be_asked(config, open_jobs):
     assert str(jobs.store.open(job_id).lane("so")) in held
     reports = [event for event in jobs.events(job_id)[0] if isinstance(event, EpochReport)]
     assert reports[-1].lane == "original"
+
+
+def test_an_owner_is_busy_while_a_job_of_theirs_is_not_over(config, open_jobs):
+    jobs = open_jobs()
+    assert not jobs.busy()
+    job_id = jobs.submit_race(config, "me")
+    assert jobs.busy()
+    assert jobs.busy("me")
+    assert jobs.busy("me", kind="race")
+    assert not jobs.busy("me", kind="gold")
+    assert not jobs.busy("you")
+    assert not jobs.busy("")
+    ended(jobs, job_id)
+    assert not jobs.busy("me")
+
+
+def test_a_race_that_the_queue_refuses_leaves_no_folder(config, open_jobs, monkeypatch):
+    jobs = open_jobs()
+
+    def full(_: object) -> None:
+        raise JobError("The queue is full.")
+
+    monkeypatch.setattr(jobs._worker, "add", full)
+    with pytest.raises(JobError, match="full"):
+        jobs.submit_race(config, "me")
+    assert jobs.store.list() == []

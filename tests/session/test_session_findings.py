@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from soul_core.session.presets import PRESETS
+from soul_core.session.sweep import choices, grid_for
+from soul_core.session.trials import Book
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results" / "forget10-graddiff.json"
 
@@ -25,3 +27,28 @@ def test_same_settings_share_everything_but_the_optimizer():
     for objective, cell in PRESETS["same-settings"].cells.items():
         assert len({lane["lr"] for lane in cell.lanes.values()}) == 1, objective
         assert len({json.dumps(o, sort_keys=True) for o in cell.objectives.values()}) == 1, objective
+
+
+def test_the_readme_gives_the_benchmark_as_recorded():
+    root = RESULTS.parents[2]
+    bench = json.loads((root / "docs/results/bench.json").read_text(encoding="utf-8"))
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    assert f"| {bench['race_seconds']:.1f} s | 60 s |" in readme
+    assert f"| {bench['first_point_seconds']:.1f} s | 8 s |" in readme
+    assert f"| {bench['page_up_seconds']:.1f} s | 20 s |" in readme
+    assert f"{bench['sophia_to_adamw']:.1f} times" in readme
+
+
+def test_each_at_its_best_is_what_the_recorded_sweeps_chose():
+    sweeps = RESULTS.parents[1] / "sweeps"
+    checked = []
+    for objective, cell in PRESETS["each-at-its-best"].cells.items():
+        recorded = sweeps / f"forget10-{objective}.jsonl"
+        if not recorded.is_file():
+            assert "no sweep recorded yet" in cell.source
+            continue
+        chosen = choices(Book(recorded).read(), grid_for(objective))
+        for lane, settings in chosen.items():
+            assert {key: cell.lanes[lane][key] for key in settings} == settings, (objective, lane)
+        checked.append(objective)
+    assert "graddiff" in checked

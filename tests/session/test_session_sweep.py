@@ -12,7 +12,7 @@ from soul_core.config import ObjectiveConfig, RaceConfig
 from soul_core.errors import ConfigError
 from soul_core.session.sweep import Axes, axes_from_text, choices, grid_for, sweep_configs, sweep_race
 from soul_core.session.sweep_report import sweep_csv, sweep_svg, write_sweep
-from soul_core.session.sweep_rule import FINALISTS, MORE_SEEDS, best, second_round, trials_of
+from soul_core.session.sweep_rule import FINALISTS, MORE_SEEDS, best, best_unclipped, second_round, trials_of
 from soul_core.session.trials import LaneResult, Record
 
 GRID = {lane: axes_from_text(f"lr=0.001,0.01 {knob}") for lane, knob in (("fo", "beta2=0.9"), ("so", "rho=3"))}
@@ -195,3 +195,20 @@ def test_a_variant_is_known_again_by_its_settings():
     lane = sweep_configs(base(), GRID)[1].lanes[0].optimizer
     assert axes.variant_of(lane.but(rho=2.0)) == "two"
     assert axes.variant_of(lane.but(rho=3.0)) == ""
+
+
+def test_the_regime_of_curvature_is_the_best_setting_with_fewer_than_half_of_its_steps_clipped():
+    def clipped(rate: float, forget: float, share: float) -> list[Record]:
+        runs = thrice("so", rate, forget, 0.98)
+        return [
+            run.model_copy(
+                update={"lanes": {**run.lanes, "so": run.lanes["so"].model_copy(update={"clip_share": share})}}
+            )
+            for run in runs
+        ]
+
+    free, bound = clipped(0.001, 0.3, 0.4), clipped(0.01, 0.1, 0.9)
+    found = best_unclipped([*free, *bound])
+    assert found is not None and found.optimizer.lr == 0.001  # the other forgets more, but by the clip
+    assert best_unclipped(bound) is None
+    assert best_unclipped(free[:1]) is None  # one seed is not all seeds
