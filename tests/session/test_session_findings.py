@@ -8,6 +8,7 @@ import pytest
 
 from soul_core.session.presets import PRESETS
 from soul_core.session.sweep import choices, grid_for
+from soul_core.session.sweep_rule import best, best_unclipped
 from soul_core.session.trials import Book
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results" / "forget10-graddiff.json"
@@ -52,3 +53,17 @@ def test_each_at_its_best_is_what_the_recorded_sweeps_chose():
             assert {key: cell.lanes[lane][key] for key in settings} == settings, (objective, lane)
         checked.append(objective)
     assert "graddiff" in checked
+
+
+def test_the_readme_speaks_of_the_regime_of_curvature_as_the_sweep_recorded_it():
+    records = Book(RESULTS.parents[1] / "sweeps" / "forget10-graddiff.jsonl").read()
+    free, chosen = best_unclipped(records), best(records)
+    assert free is not None and free.clip_share is not None
+    readme = " ".join((RESULTS.parents[2] / "README.md").read_text(encoding="utf-8").split())
+    assert f"SO's steps are clipped ({free.clip_share:.0%})".replace("%", " %") in readme
+    said = f"leaves {free.forget_acc:.0%} of the forget answers right at {free.retain_acc:.1%} retain".replace(
+        "%", " %"
+    )
+    assert said in readme
+    for lane in ("sign", "fo"):
+        assert f"{chosen[lane].forget_acc:.0%} at {chosen[lane].retain_acc:.1%}".replace("%", " %") in readme
