@@ -251,7 +251,8 @@ def preset_html(name: str, objective: str, *, edited: bool = False) -> str:
     # The study behind the findings is of one objective; the others have a source and maybe a note.
     finding = entry.finding if objective == STUDIED else ""
     found = f"<p><b>{text.FINDING}:</b> {escape(finding)}</p>" if finding else ""
-    found += f"<p><b>{text.SETTINGS_FROM}:</b> {escape(' '.join((cell.source.rstrip('.') + '.', cell.note)).strip())}</p>"
+    source = f"{cell.source.rstrip('.')}. {cell.note}".strip()
+    found += f"<p><b>{text.SETTINGS_FROM}:</b> {escape(source)}</p>"
     if edited:
         found = notice(text.EDITED, kind="info")
     return f"<p>{escape(entry.shows)}</p>{found}"
