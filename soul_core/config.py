@@ -8,10 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from soul_core.errors import ConfigError
 
-OptimizerName = Literal["adamw", "sophia", "sign-momentum"]
-Curvature = Literal["gnb", "squared-gradient"]
+OptimizerName = Literal["adamw", "sophia", "soul-release", "sign-momentum", "sgd"]
+Curvature = Literal["gnb", "hutchinson", "squared-gradient"]
 CurvatureRows = Literal["batch", "forget", "retain"]
-ObjectiveName = Literal["ga", "graddiff", "po", "npo"]
+RetainTerm = Literal["default", "nll", "kl", "hidden", "none"]
+WeightKind = Literal["float32", "bfloat16", "lora"]
+LoraInit = Literal["zero", "fila"]
 PresetName = Literal["same-settings", "each-at-its-best", "as-published"]
 Schedule = Literal["linear", "constant"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -41,7 +43,8 @@ class Settings(BaseModel):
 
     def but(self, **changes: Any) -> Self:
         """A validated copy with some values changed."""
-        return type(self)(**{**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
+        kept = {name: getattr(self, name) for name in type(self).model_fields} | (self.model_extra or {})
+        return type(self)(**{**kept, **changes})
 
 
 class OptimizerConfig(Settings):
@@ -74,7 +77,8 @@ class OptimizerConfig(Settings):
         default="gnb",
         title="Curvature",
         description="How Sophia estimates curvature: gnb samples labels from the model (Gauss-Newton-Bartlett); "
-        "squared-gradient squares the gradient of the loss, as the SOUL release does.",
+        "hutchinson multiplies the Hessian of the loss by random signs; squared-gradient squares the gradient of the "
+        "loss, as the SOUL release does.",
     )
     rho: float = Field(
         default=0.04,
@@ -103,33 +107,88 @@ class OptimizerConfig(Settings):
 
 
 class ObjectiveConfig(Settings):
-    """One unlearning objective and its settings."""
+    """One unlearning objective and its settings.
 
-    name: ObjectiveName = Field(default="graddiff", title="Objective", description="The loss that makes it forget.")
+    Two stand here because most objectives have them. What an objective has of its own (NPO's β, say) is given beside
+    them by name, and checked against the objective's own list by ``objectives.options_of``.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str = Field(
+        default="graddiff",
+        pattern=r"^[a-z0-9][a-z0-9-]{0,31}$",
+        title="Objective",
+        description="The loss that makes it forget.",
+    )
     gamma: float = Field(
         default=1.0,
         ge=0,
         le=100,
         title="γ",
-        description="Weight of the retain loss. Larger protects what should stay.",
+        description="Weight of the retain term. Larger protects what should stay.",
     )
-    beta: float = Field(
-        default=0.1,
+    retain: RetainTerm = Field(
+        default="default",
+        title="Retain term",
+        description="What protects the retain rows: nll learns their answers, kl keeps the original's distribution, "
+        "hidden keeps its hidden states (RMU), none leaves them alone. default is the objective's own.",
+    )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The objective's own settings that were given; the others have its defaults."""
+        return dict(self.model_extra or {})
+
+
+class WeightsConfig(Settings):
+    """Which weights a lane trains and how they are stored. The LoRA settings are read with ``lora`` alone."""
+
+    kind: WeightKind = Field(
+        default="float32",
+        title="Weights",
+        description="float32 trains all weights in full precision; bfloat16 all in half the memory, with stochastic "
+        "rounding; lora trains small added matrices and leaves the model's own weights as they are.",
+    )
+    rank: int = Field(
+        default=8,
+        ge=1,
+        le=1024,
+        title="LoRA rank",
+        description="Inner size of the added matrices.",
+        json_schema_extra={"source": "LoKU tries 4, 8, 16 and 32"},
+    )
+    alpha: float = Field(
+        default=16.0,
         gt=0,
-        le=10,
-        title="β (NPO)",
-        description="NPO's inverse temperature; towards 0 it becomes gradient ascent.",
-        json_schema_extra={"source": "NPO paper, TOFU"},
+        le=10_000,
+        title="LoRA α",
+        description="The added matrices count α / rank times.",
+        json_schema_extra={"source": "twice the rank, as usual"},
+    )
+    targets: str = Field(
+        default="all-linear",
+        min_length=1,
+        max_length=500,
+        title="LoRA layers",
+        description="all-linear, or the names of layers with commas, such as q_proj,v_proj.",
+    )
+    init: LoraInit = Field(
+        default="zero",
+        title="LoRA start",
+        description="zero starts at no change; fila starts from the weights that matter most to the forget rows "
+        "(LoKU), taken out of the model's own.",
     )
 
 
 class LaneConfig(Settings):
-    """One runner of a race: a name, how the page calls it, its optimizer and its objective."""
+    """One runner of a race: a name, how the page calls it, its optimizer, its objective and its weights."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$", description="Short name: fo, so, sign.")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", description="Short name: fo, so, sign, so-npo.")
     label: str = Field(min_length=1, max_length=40, description="Name on the page.")
     optimizer: OptimizerConfig
     objective: ObjectiveConfig
+    weights: WeightsConfig = WeightsConfig()
 
 
 class RaceConfig(Settings):

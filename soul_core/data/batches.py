@@ -29,6 +29,8 @@ class Batch:
             is predicted by the logits at t - 1.
         is_forget_B: True for forget rows.
         row_B: Index of the row in its own set.
+        is_preferred_B: True for a forget row that carries the preferred answer of a pair; the other answer is in
+            another row of the batch with the same ``row_B``. None where there are no pairs.
     """
 
     input_ids_BT: Tensor
@@ -36,6 +38,7 @@ class Batch:
     labels_BT: Tensor
     is_forget_B: Tensor
     row_B: Tensor
+    is_preferred_B: Tensor | None = None
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on a device."""
@@ -45,6 +48,18 @@ class Batch:
             self.labels_BT.to(device),
             self.is_forget_B.to(device),
             self.row_B.to(device),
+            None if self.is_preferred_B is None else self.is_preferred_B.to(device),
+        )
+
+    def rows(self, chosen_B: Tensor) -> "Batch":
+        """The batch without the rows that are not chosen."""
+        return Batch(
+            self.input_ids_BT[chosen_B],
+            self.attention_mask_BT[chosen_B],
+            self.labels_BT[chosen_B],
+            self.is_forget_B[chosen_B],
+            self.row_B[chosen_B],
+            None if self.is_preferred_B is None else self.is_preferred_B[chosen_B],
         )
 
     @property
@@ -53,7 +68,14 @@ class Batch:
         return int((self.labels_BT != IGNORED).sum())
 
 
-def collate(examples: Sequence[Example], is_forget: Sequence[bool], rows: Sequence[int], *, pad_id: int) -> Batch:
+def collate(
+    examples: Sequence[Example],
+    is_forget: Sequence[bool],
+    rows: Sequence[int],
+    *,
+    pad_id: int,
+    is_preferred: Sequence[bool] | None = None,
+) -> Batch:
     """Pad examples on the right to the longest of them. The mask comes from lengths: ``pad_id`` may be any token."""
     if not len(examples) == len(is_forget) == len(rows) or not examples:
         raise ValueError(f"{len(examples)} examples, {len(is_forget)} flags and {len(rows)} rows do not make a batch")
@@ -72,6 +94,7 @@ def collate(examples: Sequence[Example], is_forget: Sequence[bool], rows: Sequen
         torch.tensor(labels, dtype=torch.long),
         torch.tensor(list(is_forget), dtype=torch.bool),
         torch.tensor(list(rows), dtype=torch.long),
+        None if is_preferred is None else torch.tensor(list(is_preferred), dtype=torch.bool),
     )
 
 
@@ -83,6 +106,7 @@ def epoch_batches(
     seed: int,
     epoch: int,
     pad_id: int,
+    preferred: Sequence[Example] | None = None,
 ) -> list[Batch]:
     """The batches of one epoch: every forget row once, each joined by one retain row.
 
@@ -97,7 +121,11 @@ def epoch_batches(
         seed: Decides the order.
         epoch: Counted from 0 or 1, as the caller likes, but the same way on resume.
         pad_id: Any token.
+        preferred: For each forget row the same question with the answer that is preferred to its own; it joins the
+            batch of its row. Rows meet and follow each other as without pairs.
     """
+    if preferred is not None and len(preferred) != len(forget):
+        raise ValueError(f"{len(preferred)} preferred answers for {len(forget)} forget rows")
     if not forget or batch_size < 1 or epoch < 0:
         raise ValueError(f"cannot batch {len(forget)} forget rows by {batch_size} for epoch {epoch}")
     draw = random.Random(f"forget {seed} {epoch}")
@@ -112,8 +140,12 @@ def epoch_batches(
         joined = sorted(retain_rows[window], key=lambda row: len(retain[row].input_ids))
         for part in _parts(len(chosen), batch_size, draw):
             f, r = chosen[part], joined[part]
-            examples = [*(forget[row] for row in f), *(retain[row] for row in r)]
-            batches.append(collate(examples, [True] * len(f) + [False] * len(r), [*f, *r], pad_id=pad_id))
+            twins = [] if preferred is None else [preferred[row] for row in f]
+            examples = [*(forget[row] for row in f), *twins, *(retain[row] for row in r)]
+            flags = [True] * (len(f) + len(twins)) + [False] * len(r)
+            marks = None if preferred is None else [False] * len(f) + [True] * len(f) + [False] * len(r)
+            rows = [*f, *(f if twins else []), *r]
+            batches.append(collate(examples, flags, rows, pad_id=pad_id, is_preferred=marks))
     draw.shuffle(batches)
     return batches
 

@@ -1,6 +1,6 @@
 """The loop that takes optimizer steps and reports each. It knows no file, no page and no method by name."""
 
-from soul_core.engine.forward import likelihoods_of, reference_nll
+from soul_core.engine.forward import NO_REFERENCE, Reference, likelihoods_of, reference_nll
 from soul_core.engine.loop import unlearn
 
-__all__ = ["likelihoods_of", "reference_nll", "unlearn"]
+__all__ = ["NO_REFERENCE", "Reference", "likelihoods_of", "reference_nll", "unlearn"]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
 from soul_core.data.batches import IGNORED, Batch
-from soul_core.engine.forward import chosen_rows, forward, likelihoods_of
+from soul_core.engine.forward import NO_REFERENCE, Reference, forward, likelihoods_of
 from soul_core.errors import Diverged, RunError
 from soul_core.events import StepReport
 from soul_core.objectives import Likelihoods, Losses
@@ -34,7 +34,7 @@ def unlearn(
     accumulation: int = 1,
     curvature: CurvaturePlan | None = None,
     autocast_dtype: torch.dtype | None = None,
-    reference_nll_N: Tensor | None = None,
+    reference: Reference = NO_REFERENCE,
     first_step: int = 1,
     seed: int = 0,
 ) -> Iterator[StepReport]:
@@ -58,7 +58,7 @@ def unlearn(
         accumulation: Batches whose losses are averaged into one step.
         curvature: See ``optim.curvature_plan``.
         autocast_dtype: Arithmetic of the forward; None for that of the weights.
-        reference_nll_N: See ``reference_nll``; for objectives that need a reference.
+        reference: For objectives that compare with the original; what it needs, ``objectives.needs_of`` tells.
         first_step: Number of the first step, counted from 1 over the whole run.
         seed: Decides what is drawn.
 
@@ -84,9 +84,7 @@ def unlearn(
             terms = torch.zeros(3, device=device)
             for batch in group:
                 losses = losses_of(
-                    likelihoods_of(
-                        model, batch, device=device, autocast_dtype=autocast_dtype, reference_nll_N=reference_nll_N
-                    )
+                    likelihoods_of(model, batch, device=device, autocast_dtype=autocast_dtype, reference=reference)
                 )
                 (losses.total / len(group)).backward()
                 terms += torch.stack([losses.forget, losses.retain, losses.total]).detach() / len(group)
@@ -157,9 +155,9 @@ def _gnb(
     chosen_B = wanted[plan.rows]
     if not chosen_B.any():
         raise RunError(f"Curvature is to be estimated on {plan.rows} rows, but the batch has none. Choose “batch”.")
-    logits_BTV, labels_BT = forward(model, chosen_rows(batch, chosen_B), device=device, autocast_dtype=autocast_dtype)
+    out = forward(model, batch.rows(chosen_B), device=device, autocast_dtype=autocast_dtype)
     generator = torch.Generator(device).manual_seed(seed)
-    return gnb_curvature(logits_BTV, labels_BT, parameters, batch_factor=plan.batch_factor, generator=generator)
+    return gnb_curvature(out.logits_BTV, out.labels_BT, parameters, batch_factor=plan.batch_factor, generator=generator)
 
 
 def _finite(tensors: list[Tensor]) -> bool:

@@ -1,7 +1,7 @@
-"""Answer likelihoods of a batch and the losses made of them. It knows no model, no tokenizer and no optimizer.
+"""What a model says about a batch's answers, and means over it. It knows no model, no tokenizer and no optimizer.
 
-Shape suffixes: B = sequences in the batch, T = tokens, V = vocabulary, N = answer tokens of the whole batch.
-All NLL are in nats.
+Shape suffixes: B = sequences in the batch, T = tokens, V = vocabulary, N = answer tokens of the whole batch,
+H = width of the hidden states. All NLL are in nats.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,33 @@ from torch import Tensor
 from soul_core.data.batches import IGNORED
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerTokens:
+    """The answer tokens of a batch, one after the other; prompt and padding are not among them.
+
+    Attributes:
+        logits_NV: What predicts each token, in fp32 or wider. Carries the gradient, as do the next two.
+        nll_N: NLL of each token.
+        hidden_NH: Hidden state of each token at one layer; None unless it was asked for.
+        labels_N: The tokens.
+        row_N: Which sequence of the batch each belongs to, 0 to B - 1.
+        position_N: Which token of its answer each is, from 0.
+        ref_logits_NV: ``logits_NV`` under the model before unlearning; None unless asked for. No gradient.
+        ref_hidden_NH: ``hidden_NH`` under the model before unlearning. No gradient.
+        direction_H: A fixed random unit vector that the forget rows' hidden states can be pushed towards.
+    """
+
+    logits_NV: Tensor
+    nll_N: Tensor
+    labels_N: Tensor
+    row_N: Tensor
+    position_N: Tensor
+    hidden_NH: Tensor | None = None
+    ref_logits_NV: Tensor | None = None
+    ref_hidden_NH: Tensor | None = None
+    direction_H: Tensor | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Likelihoods:
     """What every objective is a function of.
@@ -22,12 +49,25 @@ class Likelihoods:
         tokens_B: How many tokens each answer has, end of sequence included.
         is_forget_B: True for forget rows, False for retain rows.
         ref_nll_B: ``nll_B`` under the model as it was before unlearning; read on forget rows only.
+        answers: The tokens themselves, for objectives that look at more than sums.
+        is_preferred_B: True for a forget row that carries the preferred answer of a pair; None without pairs.
+        row_B: Index of the row in its own set; the two of a pair share it. None without pairs.
     """
 
     nll_B: Tensor
     tokens_B: Tensor
     is_forget_B: Tensor
     ref_nll_B: Tensor | None = None
+    answers: AnswerTokens | None = None
+    is_preferred_B: Tensor | None = None
+    row_B: Tensor | None = None
+
+    @property
+    def tokens(self) -> AnswerTokens:
+        """The answer tokens; a ``ValueError`` if the caller left them out."""
+        if self.answers is None:
+            raise ValueError("this objective looks at single tokens, but the likelihoods come without them")
+        return self.answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +95,42 @@ def answer_logits(logits_BTV: Tensor, labels_BT: Tensor) -> tuple[Tensor, Tensor
     return logits_NV.to(torch.promote_types(logits_NV.dtype, torch.float32)), next_BT[mask_BT], mask_BT
 
 
-def answer_likelihoods(logits_BTV: Tensor, labels_BT: Tensor) -> tuple[Tensor, Tensor]:
-    """Summed NLL of each answer and its number of tokens, both (B,); labels of -100 do not count."""
+def answer_tokens(logits_BTV: Tensor, labels_BT: Tensor) -> tuple[AnswerTokens, Tensor, Tensor]:
+    """The answer tokens of a batch, the summed NLL of each answer and its number of tokens, both (B,)."""
     logits_NV, labels_N, mask_BT = answer_logits(logits_BTV, labels_BT)
     nll_N = F.cross_entropy(logits_NV, labels_N, reduction="none")
     # Placed back on the grid and summed along it: scatter-adding to (B,) would be in no fixed order on a GPU.
     nll_BT = nll_N.new_zeros(mask_BT.shape).masked_scatter(mask_BT, nll_N)
-    return nll_BT.sum(dim=1), mask_BT.sum(dim=1)
+    rows_BT = torch.arange(len(mask_BT), device=mask_BT.device)[:, None].expand_as(mask_BT)
+    tokens = AnswerTokens(
+        logits_NV=logits_NV,
+        nll_N=nll_N,
+        labels_N=labels_N,
+        row_N=rows_BT[mask_BT],
+        position_N=(mask_BT.cumsum(dim=1) - 1)[mask_BT],
+    )
+    return tokens, nll_BT.sum(dim=1), mask_BT.sum(dim=1)
+
+
+def answer_likelihoods(logits_BTV: Tensor, labels_BT: Tensor) -> tuple[Tensor, Tensor]:
+    """Summed NLL of each answer and its number of tokens, both (B,); labels of -100 do not count."""
+    _, nll_B, tokens_B = answer_tokens(logits_BTV, labels_BT)
+    return nll_B, tokens_B
 
 
 def token_mean(nll_B: Tensor, tokens_B: Tensor, chosen_B: Tensor) -> Tensor:
     """NLL per answer token over the chosen sequences, every token weighing the same; 0 where none is chosen."""
     return torch.where(chosen_B, nll_B, 0.0).sum() / torch.where(chosen_B, tokens_B, 0).sum().clamp_min(1)
+
+
+def mean_over(values_N: Tensor, chosen_N: Tensor) -> Tensor:
+    """Mean of the chosen values, 0 where none is chosen. What is not chosen may even be infinite."""
+    return torch.where(chosen_N, values_N, 0.0).sum() / chosen_N.sum().clamp_min(1)
+
+
+def forget_tokens(likelihoods: Likelihoods) -> Tensor:
+    """(N,) which answer tokens are a forget row's."""
+    return likelihoods.is_forget_B[likelihoods.tokens.row_N]
 
 
 def forget_nll(likelihoods: Likelihoods) -> Tensor:

@@ -3,11 +3,14 @@
 Shape suffix: B = sequences in the batch.
 """
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor
 
-from soul_core.objectives.likelihoods import Likelihoods, Losses, retain_nll
+from soul_core.objectives.likelihoods import Likelihoods
 
 
 def npo_loss(nll_B: Tensor, ref_nll_B: Tensor, chosen_B: Tensor, *, beta: float) -> Tensor:
@@ -31,14 +34,25 @@ def npo_loss(nll_B: Tensor, ref_nll_B: Tensor, chosen_B: Tensor, *, beta: float)
     return torch.where(chosen_B, loss_B, 0.0).sum() / chosen_B.sum().clamp_min(1)
 
 
-def negative_preference(likelihoods: Likelihoods, *, gamma: float, beta: float) -> Losses:
-    """Negative preference optimization on the forget rows plus ``gamma`` times the retain loss.
+def negative_preference(
+    likelihoods: Likelihoods,
+    *,
+    beta: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=10,
+            title="β",
+            description="Inverse temperature; towards 0 it becomes gradient ascent.",
+            json_schema_extra={"source": "NPO paper, TOFU"},
+        ),
+    ] = 0.1,
+) -> Tensor:
+    """Negative preference optimization on the forget rows, see ``npo_loss``.
 
     Raises:
         ValueError: The likelihoods come without a reference.
     """
     if likelihoods.ref_nll_B is None:
         raise ValueError("NPO needs ref_nll_B, the NLL of the forget rows before unlearning; got None")
-    forget = npo_loss(likelihoods.nll_B, likelihoods.ref_nll_B, likelihoods.is_forget_B, beta=beta)
-    retain = retain_nll(likelihoods)
-    return Losses(forget=forget, retain=retain, total=forget + gamma * retain)
+    return npo_loss(likelihoods.nll_B, likelihoods.ref_nll_B, likelihoods.is_forget_B, beta=beta)

@@ -1,92 +1,85 @@
 """The objectives by name, with what a person reads about each. It knows no model, no optimizer and no page."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import difflib
 
-from soul_core.config import ObjectiveConfig, ObjectiveName
-from soul_core.objectives.ascent import gradient_ascent, gradient_difference
-from soul_core.objectives.likelihoods import Likelihoods, Losses
+from soul_core.errors import ConfigError
+from soul_core.objectives.ascent import gradient_ascent
+from soul_core.objectives.entry import Objective
 from soul_core.objectives.preference import negative_preference
-from soul_core.objectives.refusal import refusal_training
+from soul_core.objectives.relabel import other_answer
+
+_NLL_F = r"\frac{1}{|y_f|}\sum_t \ell_t(y_f)"
+
+OBJECTIVES: dict[str, Objective] = {}
+"""Every objective by name, in the order of the page."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Objective:
-    """One way to state what forgetting is.
+def register_objective(objective: Objective) -> Objective:
+    """Add an objective: page, command line and tests then know it by its name.
 
-    Attributes:
-        name: As in ``ObjectiveConfig.name``.
-        label: As the papers abbreviate it.
-        sentence: What it does, for a person who does not know the field.
-        formula: LaTeX, without delimiters.
-        paper: Author, year, arXiv id.
-        needs_reference: Whether ``Likelihoods.ref_nll_B`` must be given.
-        needs_refusals: Whether the caller must put refusals in place of the forget rows' answers.
-        settings: Fields of ``ObjectiveConfig`` that it reads.
-        loss: The loss itself.
+    Raises:
+        ConfigError: There is one of that name already.
     """
-
-    name: ObjectiveName
-    label: str
-    sentence: str
-    formula: str
-    paper: str
-    needs_reference: bool = False
-    needs_refusals: bool = False
-    settings: tuple[str, ...]
-    loss: Callable[[Likelihoods, ObjectiveConfig], Losses]
+    if objective.name in OBJECTIVES:
+        raise ConfigError(f"There is an objective “{objective.name}” already. Give yours another name.")
+    objective.settings  # noqa: B018 - a setting without type or default is told now, not in the first race
+    OBJECTIVES[objective.name] = objective
+    return objective
 
 
-OBJECTIVES: dict[str, Objective] = {
-    objective.name: objective
-    for objective in (
-        Objective(
-            name="ga",
-            label="GA",
-            sentence="Make the true answers to the forget questions less likely, and look at nothing else.",
-            formula=r"\mathcal{L} = -\frac{1}{|y_f|}\sum_t \ell_t(y_f)",
-            paper="Jang et al. 2022, arXiv:2210.01504",
-            settings=(),
-            loss=lambda likelihoods, _: gradient_ascent(likelihoods),
-        ),
-        Objective(
-            name="graddiff",
-            label="GradDiff",
-            sentence="Make the forget answers less likely while still learning the answers that should stay.",
-            formula=r"\mathcal{L} = -\frac{1}{|y_f|}\sum_t \ell_t(y_f)"
-            r" + \gamma\,\frac{1}{|y_r|}\sum_t \ell_t(y_r)",
-            paper="Liu et al. 2022, arXiv:2203.12817",
-            settings=("gamma",),
-            loss=lambda likelihoods, cfg: gradient_difference(likelihoods, gamma=cfg.gamma),
-        ),
-        Objective(
-            name="po",
-            label="PO",
-            sentence="Learn to answer the forget questions with a refusal, and keep learning what should stay.",
-            formula=r"\mathcal{L} = \frac{1}{|y_\text{refuse}|}\sum_t \ell_t(y_\text{refuse} \mid x_f)"
-            r" + \gamma\,\frac{1}{|y_r|}\sum_t \ell_t(y_r)",
-            paper="Maini et al. 2024, arXiv:2401.06121",
-            needs_refusals=True,
-            settings=("gamma",),
-            loss=lambda likelihoods, cfg: refusal_training(likelihoods, gamma=cfg.gamma),
-        ),
-        Objective(
-            name="npo",
-            label="NPO",
-            sentence="Push each forget answer below where the original model had it, and stop once it is there.",
-            formula=r"\mathcal{L} = -\frac{2}{\beta}\,\mathbb{E}_f\!\left[\log\sigma\!\left(\beta"
-            r"\log\frac{\pi_\text{ref}(y_f \mid x_f)}{\pi_\theta(y_f \mid x_f)}\right)\right]"
-            r" + \gamma\,\frac{1}{|y_r|}\sum_t \ell_t(y_r)",
-            paper="Zhang et al. 2024, arXiv:2404.05868",
-            needs_reference=True,
-            settings=("gamma", "beta"),
-            loss=lambda likelihoods, cfg: negative_preference(likelihoods, gamma=cfg.gamma, beta=cfg.beta),
-        ),
-    )
-}
+def find_objective(name: str) -> Objective:
+    """The objective of that name.
+
+    Raises:
+        ConfigError: There is none; the sentence lists what there is.
+    """
+    if name not in OBJECTIVES:
+        near = difflib.get_close_matches(name, OBJECTIVES, n=1)
+        meant = f" Did you mean “{near[0]}”?" if near else ""
+        raise ConfigError(f"There is no objective “{name[:80]}”.{meant} Objectives are: {', '.join(OBJECTIVES)}.")
+    return OBJECTIVES[name]
 
 
-def losses_for(config: ObjectiveConfig) -> Callable[[Likelihoods], Losses]:
-    """The configured objective as a function of likelihoods alone: what the engine takes."""
-    objective = OBJECTIVES[config.name]
-    return lambda likelihoods: objective.loss(likelihoods, config)
+for _objective in (
+    Objective(
+        name="ga",
+        label="GA",
+        idea="ascent",
+        sentence="Make the true answers to the forget questions less likely, and look at nothing else.",
+        formula=f"-{_NLL_F}",
+        paper="Jang et al. 2022, arXiv:2210.01504",
+        forget=gradient_ascent,
+        retains=("none",),
+    ),
+    Objective(
+        name="graddiff",
+        label="GradDiff",
+        idea="ascent",
+        sentence="Make the forget answers less likely while still learning the answers that should stay.",
+        formula=f"-{_NLL_F}",
+        paper="Liu et al. 2022, arXiv:2203.12817",
+        forget=gradient_ascent,
+    ),
+    Objective(
+        name="po",
+        label="PO",
+        idea="refusal",
+        sentence="Learn to answer the forget questions with a refusal, and keep learning what should stay.",
+        formula=r"\frac{1}{|y_\text{refuse}|}\sum_t \ell_t(y_\text{refuse} \mid x_f)",
+        paper="Maini et al. 2024, arXiv:2401.06121",
+        forget=other_answer,
+        answers="refusal",
+    ),
+    Objective(
+        name="npo",
+        label="NPO",
+        idea="preference",
+        sentence="Push each forget answer below where the original model had it, and stop once it is there.",
+        formula=r"-\frac{2}{\beta}\,\mathbb{E}_f\!\left[\log\sigma\!\left(\beta"
+        r"\log\frac{\pi_\text{ref}(y_f \mid x_f)}{\pi_\theta(y_f \mid x_f)}\right)\right]",
+        paper="Zhang et al. 2024, arXiv:2404.05868",
+        forget=negative_preference,
+        reference="nll",
+    ),
+):
+    register_objective(_objective)

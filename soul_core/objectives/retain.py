@@ -1,0 +1,46 @@
+"""What protects the retain rows, by name. It knows likelihoods only."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from soul_core.objectives.likelihoods import Likelihoods, retain_nll
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retain:
+    """One retain term.
+
+    Attributes:
+        label: How the page calls it.
+        sentence: What it does.
+        formula: LaTeX, without delimiters; empty for none.
+        needs_logits: Whether it looks at the original's distribution.
+        needs_hidden: Whether it looks at the original's hidden states.
+        term: The term, a scalar.
+    """
+
+    label: str
+    sentence: str
+    formula: str
+    needs_logits: bool = False
+    needs_hidden: bool = False
+    term: Callable[[Likelihoods], Tensor]
+
+
+RETAINS: Mapping[str, Retain] = {
+    "nll": Retain(
+        label="NLL",
+        sentence="Goes on learning the answers that should stay.",
+        formula=r"\frac{1}{|y_r|}\sum_t \ell_t(y_r)",
+        term=retain_nll,
+    ),
+    "none": Retain(
+        label="None",
+        sentence="Leaves the retain rows alone; they are only watched.",
+        formula="",
+        term=lambda likelihoods: retain_nll(likelihoods).detach() * 0.0,
+    ),
+}
+"""All retain terms; ``default`` of ``ObjectiveConfig.retain`` is the objective's first."""
