@@ -19,16 +19,22 @@ class CurvaturePlan:
     """When and from what curvature is estimated.
 
     Attributes:
-        method: ``gnb`` or ``squared-gradient``.
+        method: ``gnb``, ``hutchinson`` or ``squared-gradient``.
         every: Steps between two estimates; the first is at step 1.
-        rows: Rows of the batch that ``gnb`` looks at. The squared gradient is always that of the whole loss.
-        batch_factor: What the squared mean gradient is multiplied by; 0 means the number of answer tokens.
+        rows: Rows of the batch that ``gnb`` looks at. The other two are always of the whole loss.
+        batch_factor: What a squared mean gradient is multiplied by; 0 means the number of answer tokens. Nothing is
+            squared by ``hutchinson``, which does not read it.
     """
 
     method: Curvature
     every: int
     rows: CurvatureRows = "batch"
     batch_factor: float = 0.0
+
+    def __post_init__(self) -> None:
+        """A plan that could not be followed is refused."""
+        if self.every < 1 or self.batch_factor < 0:
+            raise ValueError(f"every starts at 1 and batch_factor at 0; got {self.every} and {self.batch_factor}")
 
     def due(self, step: int) -> bool:
         """Whether this step, counted from 1, begins with an estimate."""
@@ -65,6 +71,47 @@ def gnb_curvature(
     loss = F.cross_entropy(logits_NV, drawn_N)
     gradients = torch.autograd.grad(loss, list(parameters), allow_unused=True, materialize_grads=True)
     return squared_gradient_curvature(gradients, batch_factor=batch_factor or len(drawn_N), overwrite=True)
+
+
+def hutchinson_curvature(
+    loss: Tensor, parameters: Sequence[Tensor], *, generator: torch.Generator
+) -> list[Tensor]:
+    """Hutchinson's estimate of the diagonal of the loss's own Hessian H: ``z * (H z)`` for random signs z.
+
+    ``E[z_i (H z)_i] = H_ii``, since signs are uncorrelated and square to 1; the variance of a coordinate is the sum
+    of the squares of the rest of its row. Signs as in AdaHessian (Yao et al. 2021, arXiv:2006.00719): of all z with
+    uncorrelated entries they vary least, the normal ones of Sophia-H (arXiv:2305.14342, Algorithm 1) vary more.
+    Unlike a Gauss-Newton diagonal it may be negative: always in parts for an objective that pushes a likelihood
+    down. ``.grad`` is neither read nor written.
+
+    Args:
+        loss: A scalar with its graph, which is freed. What it is made of must be differentiable twice: fused
+            attention is not, so the forward has to run under ``sdpa_kernel(SDPBackend.MATH)``.
+        parameters: What the estimates are of, in this order. One that is frozen, or that the loss does not depend
+            on or only linearly, gets zeros.
+        generator: Draws the signs; on the parameters' device.
+    """
+    estimates = [torch.zeros_like(p) for p in parameters]
+    trained = [i for i, p in enumerate(parameters) if p.requires_grad]
+    if not trained or not loss.requires_grad:
+        return estimates
+    slopes = torch.autograd.grad(loss, [parameters[i] for i in trained], create_graph=True, allow_unused=True)
+    # A gradient without a graph is constant, and its parameter has neither row nor column in H.
+    curved = [(i, g) for i, g in zip(trained, slopes, strict=True) if g is not None and g.requires_grad]
+    if not curved:
+        return estimates
+    signs = [random_signs(parameters[i], generator) for i, _ in curved]
+    products = torch.autograd.grad(
+        [g for _, g in curved], [parameters[i] for i, _ in curved], signs, allow_unused=True, materialize_grads=True
+    )
+    for (i, _), z, product in zip(curved, signs, products, strict=True):
+        estimates[i] = product.detach() * z
+    return estimates
+
+
+def random_signs(like: Tensor, generator: torch.Generator) -> Tensor:
+    """-1 or 1 with equal chance, in the shape and type of a tensor on the generator's device."""
+    return torch.empty_like(like).bernoulli_(0.5, generator=generator).mul_(2).sub_(1).detach()
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from soul_core.optim.blocks import Scratch, blocks, split_like
+from soul_core.optim.checks import in_range
 
 EPS = 1e-15
 """Smallest curvature divided by. Only there so that 0 / 0 is no step; fp16 weights would need a larger one."""
@@ -59,15 +60,7 @@ class Sophia(Optimizer):
         rho: float = 0.04,
         weight_decay: float = 0.0,
     ) -> None:
-        for name, value, allowed in (
-            ("lr", lr, lr > 0),
-            ("betas[0]", betas[0], 0 <= betas[0] < 1),
-            ("betas[1]", betas[1], 0 <= betas[1] < 1),
-            ("rho", rho, rho > 0),
-            ("weight_decay", weight_decay, weight_decay >= 0),
-        ):
-            if not allowed:
-                raise ValueError(f"Sophia: {name} is out of range, got {value}")
+        in_range("Sophia", lr=lr, betas=betas, rho=rho, weight_decay=weight_decay)
         super().__init__(params, {"lr": lr, "betas": betas, "rho": rho, "weight_decay": weight_decay})
         self.clip_share = torch.tensor(0.0)
         self.update_norm = torch.tensor(0.0)
@@ -79,7 +72,10 @@ class Sophia(Optimizer):
 
     @torch.no_grad()
     def update_curvature(self, estimates: Sequence[Tensor]) -> None:
-        """Fold one diagonal estimate per parameter, in the order of ``parameters()``, into ``h``."""
+        """Fold one diagonal estimate per parameter, in the order of ``parameters()``, into ``h``.
+
+        An estimate may be in another precision than ``h``; it is converted block by block.
+        """
         if len(estimates) != len(self.parameters()):
             raise ValueError(f"Sophia: {len(self.parameters())} parameters but {len(estimates)} curvature estimates")
         start = 0
@@ -87,7 +83,8 @@ class Sophia(Optimizer):
             params = group["params"]
             curvatures = [self._state_of(p)["h"] for p in params]
             for h, estimate in blocks(curvatures, estimates[start : start + len(params)]):
-                torch._foreach_lerp_(h, estimate, 1 - group["betas"][1])
+                same = [e.to(x.dtype) for x, e in zip(h, estimate, strict=True)]
+                torch._foreach_lerp_(h, same, 1 - group["betas"][1])
             start += len(params)
 
     @torch.no_grad()

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import os
 import threading
 import time
 from collections import OrderedDict
@@ -20,14 +19,18 @@ from soul_core.data.schema import QARow
 from soul_core.data.tasks import load_task
 from soul_core.errors import Diverged, ModelError, RunError
 from soul_core.evaluation.generation import generate
+from soul_core.events import StepReport
 from soul_core.models.device import choose_precision, pick_device
 from soul_core.models.loading import LoadedModel
-from soul_core.models.memory import ModelShape, activation_bytes, estimate_memory, shape_of
+from soul_core.models.memory import shape_of
 from soul_core.models.presets import PRESETS, gold_for
 from soul_core.models.shelf import Shelf
-from soul_core.session.lane import Lane
+from soul_core.objectives import find_objective
+from soul_core.objectives.untrained import InfluenceSettings
+from soul_core.session.lanes import LaneMaker, made
 from soul_core.session.loaded import load_for
 from soul_core.session.material import Material, prepare
+from soul_core.session.room import require_room
 
 # Python, torch, transformers and their caches, before any model (measured on Linux).
 _PROCESS_MB = 600.0
@@ -98,18 +101,23 @@ def estimate(config: RaceConfig, *, shelf: Shelf | None = None, has_gold: bool |
             while len(_found) > _KEPT:
                 _found.popitem(last=False)
     evaluated = len({*range(config.eval_every, config.epochs + 1, config.eval_every), config.epochs})
-    lanes = len(config.lanes)
-    training = config.epochs * found.steps_per_epoch * sum(found.step_seconds)
-    asking = (found.references + lanes * evaluated) * found.curve_seconds
-    asking += (found.references + lanes) * found.further_seconds
-    writing = lanes * config.epochs * 3 * found.nbytes / _DISK_BYTES_PER_SECOND
+    trained = [lane for lane in config.lanes if _kind(lane) == "trained"]
+    training = sum(
+        seconds * (config.epochs * found.steps_per_epoch if lane in trained else 1)
+        for lane, seconds in zip(config.lanes, found.step_seconds, strict=True)
+    )
+    lanes, asked = len(config.lanes), len(trained) * evaluated + len(config.lanes) - len(trained)
+    asking = (found.references + asked) * found.curve_seconds + (found.references + lanes) * found.further_seconds
+    writing = len(trained) * config.epochs * 3 * found.nbytes / _DISK_BYTES_PER_SECOND
     steps = ", ".join(
-        f"{lane.label} {1000 * seconds:.0f} ms" for lane, seconds in zip(config.lanes, found.step_seconds, strict=True)
+        f"{lane.label} {1000 * seconds:.0f} ms"
+        for lane, seconds in zip(config.lanes, found.step_seconds, strict=True)
+        if seconds
     )
     return Estimate(
         seconds=found.load_seconds + training + asking + writing,
         memory_mb=found.memory_mb,
-        basis=f"Measured on this machine: a step takes {steps}, an evaluation {found.curve_seconds:.1f} s.",
+        basis=f"Measured on this machine: a step takes {steps or 'no time'}, an evaluation {found.curve_seconds:.1f} s.",
     )
 
 
@@ -123,7 +131,7 @@ def _what_is_timed(config: RaceConfig) -> RaceConfig:
                 curvature_every=lane.optimizer.curvature_every,
                 curvature_rows=lane.optimizer.curvature_rows,
             ),
-            objective=ObjectiveConfig(name=lane.objective.name),
+            objective=lane.objective.but(gamma=1.0),
         )
         for lane in config.lanes
     )
@@ -138,19 +146,16 @@ def _measure(config: RaceConfig, shelf: Shelf | None, has_gold: bool | None) -> 
         _require_here(config.model)
     shape = shape_of(config.model)
     _require_here(config.model)
-    needed = _needed_bytes(config, shape, gold=gold)
-    available = _available_bytes(device)
-    if needed > available:
-        raise RunError(
-            f"This race needs about {needed / 1e9:.1f} GB of memory, and {device} has {available / 1e9:.1f} GB. "
-            "Choose a smaller model or batch, or fewer lanes."
-        )
+    needed = require_room(config, shape, device, gold=gold)
     started = time.perf_counter()
     original = load_for(device, config.model, shelf)
     material = prepare(config, task, original)
     loading = time.perf_counter() - started
     precision = choose_precision(config.precision, device)
-    steps = tuple(_step_seconds(lane, config, material, original, device, precision.dtype) for lane in config.lanes)
+    maker = LaneMaker(
+        config, task, material, original, device=device, autocast_dtype=precision.dtype, scored=False
+    )
+    steps = tuple(_lane_seconds(lane, maker, material) for lane in config.lanes)
     return _Measured(
         step_seconds=steps,
         curve_seconds=_asking_seconds(original, material.curve_rows, config, precision.dtype),
@@ -163,30 +168,38 @@ def _measure(config: RaceConfig, shelf: Shelf | None, has_gold: bool | None) -> 
     )
 
 
-def _step_seconds(
-    entry: LaneConfig,
-    config: RaceConfig,
-    material: Material,
-    original: LoadedModel,
-    device: torch.device,
-    autocast_dtype: torch.dtype | None,
-) -> float:
-    """Mean seconds of a step, curvature spread over the steps between two estimates."""
-    # At a rate this small the steps cost what they cost and diverge on no model.
-    harmless = entry.but(optimizer=entry.optimizer.but(lr=1e-9))
-    lane = Lane(
-        harmless,
-        config,
-        material,
-        original,
-        device=device,
-        autocast_dtype=autocast_dtype,
-        reference_nll_N=torch.zeros(len(material.forget_examples(entry.objective))),
+def _kind(lane: LaneConfig) -> str:
+    return find_objective(lane.objective.name).kind
+
+
+def _lane_seconds(entry: LaneConfig, maker: LaneMaker, material: Material) -> float:
+    """Seconds of a step of a trained lane; of all that a one-shot method does; 0 for a prompt."""
+    if _kind(entry) == "prompt":
+        return 0.0
+    if _kind(entry) == "trained":
+        return _step_seconds(entry, maker)
+    plain = LaneConfig(
+        name=entry.name,
+        label=entry.label,
+        optimizer=OptimizerConfig(),
+        objective=ObjectiveConfig(name="ga"),
+        weights=entry.weights,
     )
+    settings = InfluenceSettings(**entry.objective.options)
+    return _step_seconds(plain, maker) * settings.passes(material.steps_per_epoch)
+
+
+def _step_seconds(entry: LaneConfig, maker: LaneMaker) -> float:
+    """Mean seconds of a step, curvature spread over the steps between two estimates."""
+    # At a rate this small the steps cost what they cost and diverge on no model. Where the adapter starts, costs
+    # no step anything.
+    harmless = entry.but(optimizer=entry.optimizer.but(lr=1e-9), weights=entry.weights.but(init="zero"))
+    lane = made(maker.make(harmless))
     timed: list[float] = []
     try:
         with closing(lane.train_epoch()) as reports:
-            for report in itertools.islice(reports, _TIMED_STEPS):
+            steps = (report for report in reports if isinstance(report, StepReport))
+            for report in itertools.islice(steps, _TIMED_STEPS):
                 timed.append(report.seconds)
                 # Never the first step alone: it pays for all that is set up once.
                 if len(timed) > 1 and sum(timed) > _LONG_ENOUGH:
@@ -241,21 +254,3 @@ def _require_here(spec: str) -> None:
     if not any(isinstance(path, str) for path in cached):
         size = f" ({4 * preset.parameters / 1e9:.0f} GB in memory)" if preset and preset.parameters else ""
         raise ModelError(f"“{spec}”{size} is not on this machine yet. Its time is known once a race has fetched it.")
-
-
-def _needed_bytes(config: RaceConfig, shape: ModelShape, *, gold: bool) -> int:
-    tokens = 2 * config.batch_size * 64  # forget and retain rows of about 64 tokens
-    return estimate_memory(
-        shape.parameters,
-        lanes=len(config.lanes),
-        untrained=2 if gold else 1,
-        activations=activation_bytes(shape, tokens),
-    )
-
-
-def _available_bytes(device: torch.device) -> float:
-    if device.type == "cuda":
-        return float(torch.cuda.mem_get_info(device)[1])
-    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    return math.inf

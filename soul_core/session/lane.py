@@ -1,24 +1,21 @@
-"""One runner of a race: its weights, its optimizer, its checkpoint. It knows no other lane and no evaluation."""
+"""One trained runner of a race: its weights, its optimizer, its checkpoint. It knows no other lane, no evaluation."""
 
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
-from shutil import rmtree
 
 import torch
-from torch import Tensor
-from transformers import PreTrainedModel
 
 from soul_core.config import LaneConfig, RaceConfig
-from soul_core.engine import unlearn
-from soul_core.errors import RunError
+from soul_core.engine import NO_REFERENCE, Reference, unlearn
 from soul_core.events import StepReport
 from soul_core.models.device import memory_mb
-from soul_core.models.loading import LoadedModel, copy_of, load_model
-from soul_core.models.storage import load_optimizer, replaced_folder, save_optimizer, write_model
-from soul_core.objectives import losses_for
+from soul_core.models.loading import LoadedModel
+from soul_core.models.storage import load_optimizer, replaced_folder, save_optimizer
+from soul_core.objectives import Criterion, find_objective
 from soul_core.optim import UnlearningOptimizer, build_optimizer, curvature_plan, schedule_lr
 from soul_core.runs.atomic import disk_errors_as_sentences
+from soul_core.session.body import Body
 from soul_core.session.material import Material
 from soul_core.session.recovery import STATE_FILE, Saved
 
@@ -26,20 +23,21 @@ _OPTIMIZER = "optimizer.safetensors"
 
 
 class Lane:
-    """A copy of the original that forgets, epoch by epoch.
+    """A model that forgets, epoch by epoch.
 
     Attributes:
         config: The lane's settings.
-        model: Its weights, after the last step taken.
         epoch: How many epochs it has completed.
+        epochs: How many it runs.
         ended: Whether it will not be trained any more.
 
     Args:
-        reference_nll_N: For objectives that compare with the original.
-        saved: Where to go on from; None starts from a copy of the original.
+        body: Its weights, after the last step taken.
+        original: What it was made from; tokenizer and template are the same.
+        reference: For objectives that compare with the original.
+        saved: Where to go on from; the body was made from it.
 
     Raises:
-        ModelError: The saved weights cannot be read.
         RunError: The saved optimizer state cannot be read, or is another optimizer's.
     """
 
@@ -49,34 +47,43 @@ class Lane:
         race: RaceConfig,
         material: Material,
         original: LoadedModel,
+        body: Body,
         *,
         device: torch.device,
         autocast_dtype: torch.dtype | None,
-        reference_nll_N: Tensor | None,
+        reference: Reference = NO_REFERENCE,
         saved: Saved | None = None,
     ) -> None:
         self.config = config
-        self.epoch = 0
+        self.epoch = saved.epoch if saved is not None else 0
+        self.epochs = race.epochs
         self.ended = False
         self._race = race
         self._material = material
         self._original = original
+        self._body = body
         self._device = device
         self._autocast_dtype = autocast_dtype
-        self._reference_nll_N = reference_nll_N
-        if saved is None:
-            self.model: PreTrainedModel = copy_of(original)
-        else:
-            self.model = load_model(str(saved.folder), device=device).model.requires_grad_(True)
-            self.epoch = saved.epoch
-        self._optimizer: UnlearningOptimizer | None = build_optimizer(self.model, config.optimizer)
+        self._reference = reference
+        self._criterion = Criterion(config.objective, weight=saved.weight if saved is not None else None)
+        self._optimizer: UnlearningOptimizer | None = build_optimizer(
+            body.model, config.optimizer, rounding=config.weights.kind == "bfloat16"
+        )
         if saved is not None and not saved.final:
             load_optimizer(self._optimizer, saved.folder / _OPTIMIZER)
 
     @property
     def checkpoint_bytes(self) -> int:
-        """About what a checkpoint takes on the disk: the weights and two states for each."""
-        return 3 * self._original.nbytes
+        """About what a checkpoint takes on the disk: what is trained and two states for each weight of it."""
+        trained = sum(p.numel() for p in self._body.model.parameters() if p.requires_grad)
+        return self._body.nbytes + 2 * 4 * trained
+
+    @property
+    def loaded(self) -> LoadedModel:
+        """The model as it is now, ready to be asked."""
+        return replace(
+            self._original, name=self.config.label, model=self._body.model, fingerprint="", notes=()
+        )
 
     def train_epoch(self) -> Generator[StepReport, None, None]:
         """Take the next epoch's steps, one report each. Raises ``Diverged``; the weights are then of the last step."""
@@ -86,9 +93,9 @@ class Lane:
         total = race.epochs * material.steps_per_epoch
         epoch = self.epoch + 1
         for report in unlearn(
-            self.model,
+            self._body.model,
             material.batches(self.config.objective, epoch),
-            losses_for(self.config.objective),
+            self._criterion,
             self._optimizer,
             lr_at=lambda step: optimizer.lr * schedule_lr(step, total, race.warmup, race.schedule),
             max_grad_norm=race.max_grad_norm,
@@ -97,41 +104,37 @@ class Lane:
             accumulation=race.accumulation,
             curvature=curvature_plan(optimizer),
             autocast_dtype=self._autocast_dtype,
-            reference_nll_N=self._reference_nll_N,
+            reference=self._reference,
             first_step=self.epoch * material.steps_per_epoch + 1,
             seed=race.seed,
         ):
+            self._criterion.stepped(report.retain_loss)
             yield replace(report, lane=self.config.name, epoch=epoch)
         self.epoch = epoch
 
     def save_checkpoint(self, folder: Path) -> None:
         """Write weights and optimizer state in place of the last checkpoint, all of it or nothing."""
-        self._write(Saved(folder=folder, epoch=self.epoch, final=False))
+        self._write(Saved(folder=folder, epoch=self.epoch, final=False, weight=self._weight))
 
     def save_final(self, folder: Path, *, diverged: str = "") -> None:
-        """Write the weights alone, readable by ``AutoModelForCausalLM.from_pretrained``."""
-        self._write(Saved(folder=folder, epoch=self.epoch, final=True, diverged=diverged))
+        """Write the weights alone, as ``load_model`` reads them."""
+        self._write(Saved(folder=folder, epoch=self.epoch, final=True, diverged=diverged, weight=self._weight))
+
+    @property
+    def _weight(self) -> float | None:
+        return None if find_objective(self.config.objective.name).dual is None else self._criterion.weight
 
     def end(self) -> LoadedModel:
         """Give up the optimizer; what is left is a model to ask."""
         self.ended = True
         self._optimizer = None
-        self.model.requires_grad_(False)
-        self.model.eval()
-        return replace(self._original, name=self.config.label, model=self.model, fingerprint="", notes=())
+        self._body.model.requires_grad_(False)
+        self._body.model.eval()
+        return self.loaded
 
     def _write(self, saved: Saved) -> None:
         with disk_errors_as_sentences(saved.folder), replaced_folder(saved.folder) as new:
-            write_model(self.model, self._original.tokenizer, new, known_as=self._original.known_as)
+            self._body.write(new, final=saved.final)
             if not saved.final and self._optimizer is not None:
                 save_optimizer(self._optimizer, new / _OPTIMIZER)
             (new / STATE_FILE).write_text(saved.state(), encoding="utf-8")
-
-
-def drop_checkpoint(folder: Path) -> None:
-    """Delete a checkpoint that is no longer needed."""
-    if folder.is_dir():
-        try:
-            rmtree(folder)
-        except OSError as error:
-            raise RunError(f"{folder} could not be deleted ({error.strerror}). It may be deleted by hand.") from None

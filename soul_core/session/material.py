@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from soul_core.config import ObjectiveConfig, RaceConfig
 from soul_core.data.batches import Batch, epoch_batches
 from soul_core.data.prompts import Example, encode_examples, padding_id
-from soul_core.data.refusals import refusal_rows
+from soul_core.data.refusals import other_answer_rows, refusal_rows
 from soul_core.data.schema import ForgetTask, QARow
 from soul_core.evaluation.generation import context_length
 from soul_core.evaluation.scorecard import choose_rows
 from soul_core.models.loading import LoadedModel
-from soul_core.objectives.registry import OBJECTIVES
+from soul_core.objectives import find_objective
 
 CURVE_SETS = ("forget", "retain")
 _LONGEST_EXAMPLE = 512
@@ -25,7 +25,7 @@ class Material:
     """One race's data, tokenised once.
 
     Attributes:
-        forget: Examples by whether the objective puts refusals in place of the answers.
+        forget: Examples by what stands in their answers: ``true``, ``refusal`` or ``other``.
         curve_rows: Rows asked after every epoch, by set name.
         further_rows: Rows asked at the end only.
         steps_per_epoch: Optimizer steps of one lane in one epoch.
@@ -33,7 +33,7 @@ class Material:
     """
 
     config: RaceConfig
-    forget: Mapping[bool, Sequence[Example]]
+    forget: Mapping[str, Sequence[Example]]
     retain: Sequence[Example]
     pad_id: int
     curve_rows: Mapping[str, tuple[QARow, ...]]
@@ -42,8 +42,13 @@ class Material:
     data_hash: str
 
     def forget_examples(self, objective: ObjectiveConfig) -> Sequence[Example]:
-        """The forget rows as this objective trains on them."""
-        return self.forget[OBJECTIVES[objective.name].needs_refusals]
+        """The forget rows as this objective trains on them; of a pair, those with the answer to forget."""
+        answers = find_objective(objective.name).answers
+        return self.forget["true" if answers == "pair" else answers]
+
+    def preferred_examples(self, objective: ObjectiveConfig) -> Sequence[Example] | None:
+        """The forget rows with the answer that is preferred, for an objective that compares pairs."""
+        return self.forget["refusal"] if find_objective(objective.name).answers == "pair" else None
 
     def batches(self, objective: ObjectiveConfig, epoch: int) -> list[Batch]:
         """One epoch's batches: a function of seed and epoch alone, so every lane sees the same rows in one order."""
@@ -54,11 +59,12 @@ class Material:
             seed=self.config.seed,
             epoch=epoch,
             pad_id=self.pad_id,
+            preferred=self.preferred_examples(objective),
         )
 
 
 def prepare(config: RaceConfig, task: ForgetTask, original: LoadedModel) -> Material:
-    """Choose and tokenise the rows. Refusals are drawn once, by the seed, and stay for the whole race."""
+    """Choose and tokenise the rows. Refusals and other questions' answers are drawn once, by the seed, and stay."""
     asked = {name: choose_rows(rows, config.eval_rows) for name, rows in task.eval_sets.items() if rows}
     longest = min(_LONGEST_EXAMPLE, context_length(original.model))
 
@@ -66,12 +72,16 @@ def prepare(config: RaceConfig, task: ForgetTask, original: LoadedModel) -> Mate
         pairs = [(row.question, row.answer) for row in rows]
         return encode_examples(original.tokenizer, original.template, pairs, max_length=longest)
 
-    variants = {OBJECTIVES[lane.objective.name].needs_refusals for lane in config.lanes}
+    put = {
+        "true": lambda: task.forget,
+        "refusal": lambda: refusal_rows(task.forget, config.seed),
+        "other": lambda: other_answer_rows(task.forget, task.retain, config.seed),
+    }
+    wanted = {find_objective(lane.objective.name).answers for lane in config.lanes}
+    variants = (wanted | ({"true", "refusal"} if "pair" in wanted else set())) - {"pair"}
     return Material(
         config=config,
-        forget={
-            refuse: encode(refusal_rows(task.forget, config.seed) if refuse else task.forget) for refuse in variants
-        },
+        forget={variant: encode(put[variant]()) for variant in sorted(variants)},
         retain=encode(task.retain),
         pad_id=padding_id(original.tokenizer),
         curve_rows={name: rows for name, rows in asked.items() if name in CURVE_SETS},

@@ -1,23 +1,29 @@
 """The three ways to hold a race fair, read from ``assets/presets.json``. It knows settings, not results.
 
-The file holds per preset and objective the settings of each lane and where they come from. A setting that is
-not in the file has the default of its config.
+The file holds per preset and objective the settings of each lane and where they come from; ``-lora`` behind the
+objective's name is for LoRA lanes, and ``otherwise`` for objectives that have no settings of their own there. A
+setting that is not in the file has the default of its config.
 """
 
 import json
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, get_args
 
-from soul_core.config import LaneConfig, ObjectiveConfig, OptimizerConfig, OptimizerName, PresetName
+from soul_core.config import LaneConfig, ObjectiveConfig, OptimizerConfig, OptimizerName, PresetName, WeightsConfig
 from soul_core.errors import ConfigError
+from soul_core.objectives import find_objective
 from soul_core.optim.registry import default_optimizer
 from soul_core.paths import ASSETS
 from soul_core.runs.atomic import write_text
 
 PRESETS_FILE = ASSETS / "presets.json"
 CONTROL = "sign"
+LORA = "-lora"
+OTHERWISE = "otherwise"
+ALL_WEIGHTS = WeightsConfig()
 STUDIED = "graddiff"
 """The objective whose study the presets' findings speak of."""
 _LABELS = {"fo": "FO", "so": "SO", CONTROL: "Sign momentum"}
@@ -84,17 +90,25 @@ def _table() -> dict[str, RacePreset]:
     }
 
 
-def preset_cell(preset: str, objective: str) -> PresetCell:
-    """The recorded settings of one preset for one objective."""
+def preset_cell(preset: str, objective: str, *, lora: bool = False) -> PresetCell:
+    """The settings of one preset for one objective: its own if there are any, else those for any objective.
+
+    Raises:
+        ConfigError: There is no such preset or objective.
+    """
     if preset not in PRESETS:
         raise ConfigError(f"There is no preset “{preset[:80]}”. Presets are: {', '.join(PRESETS)}.")
-    cells = PRESETS[preset].cells
-    if objective not in cells:
-        raise ConfigError(f"There is no objective “{objective[:80]}”. Objectives are: {', '.join(cells)}.")
-    return cells[objective]
+    cells, end = PRESETS[preset].cells, LORA if lora else ""
+    return cells.get(find_objective(objective).name + end) or cells[OTHERWISE + end]
 
 
-def lanes_for(preset: str, objective: ObjectiveConfig | str, *, control: bool = False) -> tuple[LaneConfig, ...]:
+def lanes_for(
+    preset: str,
+    objective: ObjectiveConfig | str,
+    *,
+    control: bool = False,
+    weights: WeightsConfig = ALL_WEIGHTS,
+) -> tuple[LaneConfig, ...]:
     """FO, SO and, with ``control``, sign momentum, as the preset sets them.
 
     Args:
@@ -102,9 +116,10 @@ def lanes_for(preset: str, objective: ObjectiveConfig | str, *, control: bool = 
         objective: A name takes γ and β from the preset, which may differ by lane; an ObjectiveConfig holds for
             every lane.
         control: Whether sign momentum runs too.
+        weights: Which weights every lane trains.
     """
     name = objective if isinstance(objective, str) else objective.name
-    cell = preset_cell(preset, name)
+    cell = preset_cell(preset, name, lora=weights.kind == "lora")
     return tuple(
         LaneConfig(
             name=lane,
@@ -113,6 +128,7 @@ def lanes_for(preset: str, objective: ObjectiveConfig | str, *, control: bool = 
             objective=ObjectiveConfig(**{"name": name, **cell.objectives[lane]})
             if isinstance(objective, str)
             else objective,
+            weights=weights,
         )
         for lane in ("fo", "so", CONTROL)
         if lane != CONTROL or control
@@ -129,7 +145,8 @@ def record_choice(objective: str, choice: Mapping[str, Mapping[str, Any]], *, ga
         source: Where the sweep is recorded.
     """
     table = json.loads(PRESETS_FILE.read_text(encoding="utf-8"))
-    cell = table["each-at-its-best"]["objectives"][objective]
+    cells = table["each-at-its-best"]["objectives"]
+    cell = cells.setdefault(objective, deepcopy(cells[OTHERWISE + (LORA if objective.endswith(LORA) else "")]))
     for lane in cell["lanes"]:
         default = default_optimizer(_OPTIMIZERS[lane])
         kept = {name: getattr(default, name) for name in ("beta1", "beta2", "weight_decay")}

@@ -10,12 +10,9 @@ from dataclasses import replace
 from typing import Literal
 
 import torch
-from torch import Tensor
-
-from soul_core.config import ObjectiveConfig, RaceConfig
+from soul_core.config import RaceConfig
 from soul_core.data.schema import QARow
 from soul_core.data.tasks import load_task
-from soul_core.engine import reference_nll
 from soul_core.errors import Diverged, ModelError, RunError, SoulError
 from soul_core.evaluation.matchers import pick_matcher
 from soul_core.evaluation.scorecard import Examination, examine
@@ -23,16 +20,17 @@ from soul_core.events import EpochReport, Event, LaneEnded, Progress, RaceEnded,
 from soul_core.models.device import choose_precision, pick_device
 from soul_core.models.loading import LoadedModel
 from soul_core.models.shelf import Shelf
-from soul_core.objectives import OBJECTIVES
+from soul_core.objectives import find_objective
 from soul_core.runs.folder import RunFolder
 from soul_core.session.command import command_of
 from soul_core.session.examined import EXAMINED, exam_key
 from soul_core.session.keeper import Keeper, finish
-from soul_core.session.lane import Lane, drop_checkpoint
+from soul_core.session.lanes import LaneMaker
 from soul_core.session.loaded import load_for
 from soul_core.session.material import Material, prepare
 from soul_core.session.pocket_make import GOLDS, find_gold
 from soul_core.session.recovery import check_same, newest_saved, recover
+from soul_core.session.runner import Runner, drop_checkpoint
 
 __all__ = ["finish", "race", "resume_race"]
 
@@ -117,7 +115,7 @@ class _Race:
         """Everything between the first event and the last."""
         yield Progress(what="Loading the model", done=0, total=1)
         config, before = self.config, self.folder.manifest()
-        task = load_task(config.task)
+        self.task = task = load_task(config.task)
         self.original = self._load(config.model)
         precision = choose_precision(before.precision or config.precision, self.device)  # type: ignore[arg-type]
         self.autocast_dtype = precision.dtype
@@ -158,7 +156,8 @@ class _Race:
         yield from self._ask_reference("original", self.original, material.curve_rows)
         start = self._report("original", 0)
         for entry in config.lanes:
-            if start is not None and self._report(entry.name, 0) is None:
+            trained = find_objective(entry.objective.name).kind == "trained"
+            if trained and start is not None and self._report(entry.name, 0) is None:
                 yield EpochReport(lane=entry.name, epoch=0, scores=start.scores)
         lanes = yield from self._lanes(material)
         gold: LoadedModel | None = None
@@ -175,9 +174,9 @@ class _Race:
             if gold is not None:
                 yield from self._ask_reference("gold", gold, every)
 
-    def _turn(self, lane: Lane, epoch: int, material: Material) -> Generator[Event, None, None]:
+    def _turn(self, lane: Runner, epoch: int, material: Material) -> Generator[Event, None, None]:
         """One lane's epoch: train, keep, ask; nothing where that was done before an interruption."""
-        name, last = lane.config.name, epoch == self.config.epochs
+        name, last = lane.config.name, epoch == lane.epochs
         if lane.ended or lane.epoch > epoch:
             return
         if lane.epoch < epoch:
@@ -190,7 +189,7 @@ class _Race:
         if (last or epoch % self.config.eval_every == 0) and self._report(name, epoch) is None:
             rows = {**material.curve_rows, **(material.further_rows if last else {})}
             started = self.watch.seconds()
-            found = yield from self._examine(name, replace(self.original, model=lane.model), rows)
+            found = yield from self._examine(name, lane.loaded, rows)
             self._keep_answers(name, found)
             steps = self._steps_since_report(name)
             shares = [step.clip_share for step in steps if step.clip_share is not None]
@@ -206,7 +205,7 @@ class _Race:
             yield from self._end(lane, "finished")
 
     def _end(
-        self, lane: Lane, status: Literal["finished", "diverged"], message: str = ""
+        self, lane: Runner, status: Literal["finished", "diverged"], message: str = ""
     ) -> Generator[Event, None, None]:
         """Save the lane's weights, put it on the shelf, say that it is through."""
         name = lane.config.name
@@ -219,29 +218,25 @@ class _Race:
         if saved:
             self.keeper.attempt(lambda: drop_checkpoint(self.folder.checkpoint(name)))
 
-    def _checkpoint(self, lane: Lane) -> None:
+    def _checkpoint(self, lane: Runner) -> None:
         path = self.folder.checkpoint(lane.config.name)
-        if self.keeper.has_room(path, lane.checkpoint_bytes):
+        if lane.checkpoint_bytes and self.keeper.has_room(path, lane.checkpoint_bytes):
             self.keeper.attempt(lambda: lane.save_checkpoint(path))
 
-    def _lanes(self, material: Material) -> Generator[Event, None, list[Lane]]:
+    def _lanes(self, material: Material) -> Generator[Event, None, list[Runner]]:
         """Lanes on fresh copies, or as the folder has them."""
-        reference_nll_N: Tensor | None = None
-        lanes = []
+        maker = LaneMaker(
+            self.config,
+            self.task,
+            material,
+            self.original,
+            device=self.device,
+            autocast_dtype=self.autocast_dtype,
+        )
+        lanes: list[Runner] = []
         for entry in self.config.lanes:
-            if OBJECTIVES[entry.objective.name].needs_reference and reference_nll_N is None:
-                reference_nll_N = yield from self._reference(material, entry.objective)
             saved = newest_saved(self.folder, entry.name)
-            lane = Lane(
-                entry,
-                self.config,
-                material,
-                self.original,
-                device=self.device,
-                autocast_dtype=self.autocast_dtype,
-                reference_nll_N=reference_nll_N,
-                saved=saved,
-            )
+            lane = yield from maker.make(entry, saved)
             lanes.append(lane)
             if saved is not None and saved.final:
                 said = any(isinstance(event, LaneEnded) and event.lane == entry.name for event in self.keeper.events)
@@ -250,25 +245,6 @@ class _Race:
                 elif said:
                     self._shelve(lane)
         return lanes
-
-    def _reference(self, material: Material, objective: ObjectiveConfig) -> Generator[Event, None, Tensor]:
-        """How likely the original finds the forget answers; the same for every lane, so computed once."""
-        examples = material.forget_examples(objective)
-        scoring = reference_nll(
-            self.original.model,
-            examples,
-            batch_size=2 * self.config.batch_size,
-            pad_id=material.pad_id,
-            device=self.device,
-            autocast_dtype=self.autocast_dtype,
-        )
-        while True:
-            try:
-                done = next(scoring)
-            except StopIteration as stop:
-                found: Tensor = stop.value
-                return found
-            yield Progress(what="Scoring the original", lane="original", done=done, total=len(examples))
 
     def _ask_reference(
         self, lane: str, model: LoadedModel, rows: Mapping[str, tuple[QARow, ...]]
@@ -347,7 +323,7 @@ class _Race:
     def _load(self, spec: str) -> LoadedModel:
         return load_for(self.device, spec, self.shelf)
 
-    def _shelve(self, lane: Lane) -> LoadedModel:
+    def _shelve(self, lane: Runner) -> LoadedModel:
         loaded = lane.end()
         if self.shelf is not None:
             self.shelf.put(str(self.folder.lane(lane.config.name)), loaded)

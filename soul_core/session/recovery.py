@@ -23,16 +23,19 @@ class Saved:
         epoch: How many epochs they are through.
         final: Whether the lane had ended; there is no optimizer state then.
         diverged: Why it ended early, empty if it did not.
+        weight: Where the retain term's weight has moved to; None for an objective that does not move it.
     """
 
     folder: Path
     epoch: int
     final: bool
     diverged: str = ""
+    weight: float | None = None
 
     def state(self) -> str:
         """What ``newest_saved`` reads beside the weights."""
-        return json.dumps({"epoch": self.epoch, "final": self.final, "diverged": self.diverged})
+        values = {"epoch": self.epoch, "final": self.final, "diverged": self.diverged, "weight": self.weight}
+        return json.dumps(values)
 
 
 def newest_saved(folder: RunFolder, lane: str) -> Saved | None:
@@ -46,6 +49,7 @@ def newest_saved(folder: RunFolder, lane: str) -> Saved | None:
                 epoch=int(values["epoch"]),
                 final=bool(values["final"]),
                 diverged=str(values["diverged"]),
+                weight=None if values.get("weight") is None else float(values["weight"]),
             )
         except (OSError, ValueError, KeyError, TypeError):
             continue
