@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -281,6 +281,21 @@ class AskConfig(Settings):
     )
     samples: int = Field(default=1, ge=1, le=20, title="Samples", description="Answers drawn from each model.")
     seed: int = Field(default=0, ge=0, le=2**31 - 1, title="Seed", description="Decides the random draws.")
+
+
+# The names of an optimizer and of an objective both live in a field called ``name``, the weights' in ``kind``.
+OPTIMIZER_OPTIONS = {"optimizer" if name == "name" else name: name for name in OptimizerConfig.model_fields}
+OBJECTIVE_OPTIONS = {"objective" if name == "name" else name: name for name in ObjectiveConfig.model_fields}
+WEIGHT_OPTIONS = {"weights" if name == "kind" else name: name for name in WeightsConfig.model_fields}
+"""A lane's settings by the name that a person types; an objective's own settings come on top."""
+
+
+class LaneSetting(NamedTuple):
+    """One ``lane.setting = value`` as it was typed."""
+
+    lane: str
+    setting: str
+    value: Any
 
 
 def _sentence(settings: type[BaseModel], error: ValidationError) -> str:

@@ -9,17 +9,19 @@ import logging
 import secrets
 import sys
 from collections.abc import Callable, Sequence
-from typing import get_args
 
 from soul_core import __version__
-from soul_core.cli.options import (
+from soul_core.cli.options import add_settings, own_settings, race_settings, split_lane_settings
+from soul_core.config import (
     OBJECTIVE_OPTIONS,
     OPTIMIZER_OPTIONS,
-    add_settings,
-    race_settings,
-    split_lane_settings,
+    WEIGHT_OPTIONS,
+    AskConfig,
+    ObjectiveConfig,
+    OptimizerConfig,
+    RaceConfig,
+    WeightsConfig,
 )
-from soul_core.config import AskConfig, ObjectiveConfig, ObjectiveName, OptimizerConfig, RaceConfig
 from soul_core.errors import SoulError
 
 PROGRAM = "python -m soul_core"
@@ -36,6 +38,7 @@ MODULES = {
     "study": "soul_core.cli.measure",
 }
 _PRESETS_DEFAULT = "default: the preset's"
+_WITH_LANES = ("race", "sweep")
 
 logger = logging.getLogger(__name__)
 
@@ -48,9 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        rest, lane_settings = split_lane_settings(words) if words[:1] == ["race"] else (words, [])
-        arguments = parser().parse_args(rest)
-        arguments.lane_settings, arguments.words = lane_settings, words
+        arguments = parsed(words)
+        for file in arguments.plugins:
+            importlib.import_module("soul_core.session.plugins").load_plugin(file)
         command: Callable[[argparse.Namespace], int] = importlib.import_module(MODULES[arguments.command]).run
         return command(arguments)
     except SoulError as error:
@@ -70,6 +73,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+def parsed(words: Sequence[str]) -> argparse.Namespace:
+    """The arguments, with what only some lanes have in ``lane_settings`` and ``own``.
+
+    Raises:
+        ConfigError: A setting is written without its value.
+    """
+    rest, lane_settings = split_lane_settings(words)
+    arguments, unknown = parser().parse_known_args(rest)
+    if unknown or lane_settings:
+        if arguments.command not in _WITH_LANES:
+            parser().error(f"unrecognized arguments: {' '.join(unknown) or '--' + '.'.join(lane_settings[0][:2])}")
+        # Which settings objectives have of their own, only the registry knows, and that needs torch.
+        arguments.own = own_settings(unknown)
+    else:
+        arguments.own = {}
+    arguments.lane_settings, arguments.words = lane_settings, list(words)
+    return arguments
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(
@@ -80,6 +102,14 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"soul {__version__}")
+    top.add_argument(
+        "--with",
+        dest="plugins",
+        metavar="FILE.py",
+        action="append",
+        default=[],
+        help="First run this file of yours, which registers objectives of your own; may be given again.",
+    )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
     _race(_command(commands, "race", "Let optimizers make copies of one model forget, epoch by epoch, and compare."))
     _ask(_command(commands, "ask", "Ask the models of a run, or any model, one question."))
@@ -138,9 +168,16 @@ def _race(command: argparse.ArgumentParser) -> None:
     )
     what.add_argument(
         "--lanes",
-        default="fo,so",
+        default=argparse.SUPPRESS,
         metavar="NAMES",
-        help="Who runs: fo, so, and sign, the control. [default: %(default)s]",
+        help="Who runs: fo, so, and sign, the control. [default: fo,so]",
+    )
+    what.add_argument(
+        "--methods",
+        default=argparse.SUPPRESS,
+        metavar="NAMES",
+        help="Instead of objective and lanes: up to six methods, such as so-graddiff,fo-npo,loku,influence; "
+        f"see {PROGRAM} methods.",
     )
     where = command.add_argument_group("where")
     where.add_argument(
@@ -152,12 +189,14 @@ def _race(command: argparse.ArgumentParser) -> None:
     add_settings(command.add_argument_group("training and evaluation"), RaceConfig, rest)
     lanes = command.add_argument_group(
         "optimizer and objective of every lane",
-        "For one lane alone put its name in front: --fo.lr 0.002 --so.rho 0.1",
+        "For one lane alone put its name in front: --fo.lr 0.002 --so.rho 0.1. What an objective has of its own, such "
+        f"as --beta 0.2, is listed by {PROGRAM} methods.",
     )
     optimizer = [name for name in OPTIMIZER_OPTIONS if name != "optimizer"]
     add_settings(lanes, OptimizerConfig, optimizer, default_text=_PRESETS_DEFAULT)
     objective = [name for name in OBJECTIVE_OPTIONS if name != "objective"]
     add_settings(lanes, ObjectiveConfig, objective, default_text=_PRESETS_DEFAULT)
+    add_settings(lanes, WeightsConfig, WEIGHT_OPTIONS, default_text=_PRESETS_DEFAULT)
 
 
 def _ask(command: argparse.ArgumentParser) -> None:

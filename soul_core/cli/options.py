@@ -1,28 +1,15 @@
 """Command-line options made of the settings' own fields, and settings made of the options. It knows no command."""
 
 import argparse
-import difflib
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, get_args, get_origin
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from soul_core.config import LaneConfig, ObjectiveConfig, OptimizerConfig, RaceConfig, Settings
+from soul_core.config import LaneSetting, RaceConfig, Settings
 from soul_core.errors import ConfigError
 
-# The names of an optimizer and of an objective both live in a field called ``name``.
-OPTIMIZER_OPTIONS = {"optimizer" if name == "name" else name: name for name in OptimizerConfig.model_fields}
-OBJECTIVE_OPTIONS = {"objective" if name == "name" else name: name for name in ObjectiveConfig.model_fields}
-
 _NOT_WORTH_SAYING = 100_000
-
-
-class LaneSetting(NamedTuple):
-    """One ``--lane.setting value`` as it was typed."""
-
-    lane: str
-    setting: str
-    value: str
 
 
 def add_settings(
@@ -43,7 +30,7 @@ def add_settings(
         default_text: What the help says about defaults; empty shows the field's own.
     """
     for name in names:
-        field = settings.model_fields[name]
+        field = settings.model_fields["kind" if name == "weights" else name]
         words = (field.description or field.title or name).removesuffix(".")
         default = default_text or f"default: {field.default}"
         group.add_argument(
@@ -83,39 +70,28 @@ def split_lane_settings(argv: Sequence[str]) -> tuple[list[str], list[LaneSettin
     return rest, found
 
 
-def changed_lanes(
-    lanes: Sequence[LaneConfig], every: Mapping[str, Any], single: Sequence[LaneSetting]
-) -> tuple[LaneConfig, ...]:
-    """Lanes with the settings given for all of them, then those given for one, put in.
+def own_settings(argv: Sequence[str]) -> dict[str, str]:
+    """What no command knows, as settings that an objective may have of its own: ``--beta 0.2`` or ``--beta=0.2``.
 
     Raises:
-        ConfigError: No such lane or setting, or a value out of bounds.
+        ConfigError: A word is not an option, or an option has no value.
     """
-    by_name = {lane.name: lane for lane in lanes}
-    for lane in by_name:
-        by_name[lane] = _changed(by_name[lane], every)
-    for lane, setting, value in single:
-        if lane not in by_name:
-            raise ConfigError(f"--{lane}.{setting} names no lane of this race. Its lanes are: {', '.join(by_name)}.")
-        by_name[lane] = _changed(by_name[lane], {setting: value})
-    return tuple(by_name.values())
+    found: dict[str, str] = {}
+    words = iter(argv)
+    for word in words:
+        option, equals, value = word.partition("=")
+        if not option.startswith("--") or len(option) == 2:
+            raise ConfigError(f"“{word}” stands where an option is expected. Options begin with --, such as --epochs 3.")
+        value = value if equals else next(words, "")
+        if not value:
+            raise ConfigError(f"{option} has no value. Write one behind it.")
+        found[option.removeprefix("--").replace("-", "_")] = value
+    return found
 
 
 def race_settings() -> tuple[str, ...]:
     """The fields of a race that are options as they are: all but its lanes."""
     return tuple(name for name in RaceConfig.model_fields if name != "lanes")
-
-
-def _changed(lane: LaneConfig, changes: Mapping[str, Any]) -> LaneConfig:
-    optimizer = {OPTIMIZER_OPTIONS[name]: value for name, value in changes.items() if name in OPTIMIZER_OPTIONS}
-    objective = {OBJECTIVE_OPTIONS[name]: value for name, value in changes.items() if name in OBJECTIVE_OPTIONS}
-    for name in changes:
-        if name not in OPTIMIZER_OPTIONS and name not in OBJECTIVE_OPTIONS:
-            known = [*OPTIMIZER_OPTIONS, *OBJECTIVE_OPTIONS]
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"Did you mean “{near[0]}”?" if near else f"Settings are: {', '.join(known)}."
-            raise ConfigError(f"A lane has no setting “{name}”. {hint}")
-    return lane.but(optimizer=lane.optimizer.but(**optimizer), objective=lane.objective.but(**objective))
 
 
 def _metavar(field: FieldInfo) -> str:

@@ -6,22 +6,27 @@ from contextlib import closing
 from pathlib import Path
 
 from soul_core.cli.interrupts import interrupts
-from soul_core.cli.options import (
+from soul_core.cli.options import given, race_settings
+from soul_core.cli.screen import Bar, Screen, print_json
+from soul_core.config import (
     OBJECTIVE_OPTIONS,
     OPTIMIZER_OPTIONS,
-    changed_lanes,
-    given,
-    race_settings,
+    WEIGHT_OPTIONS,
+    LaneConfig,
+    ObjectiveConfig,
+    RaceConfig,
+    WeightsConfig,
 )
-from soul_core.cli.screen import Bar, Screen, print_json
-from soul_core.config import ObjectiveConfig, RaceConfig
 from soul_core.data.tasks import load_task
 from soul_core.errors import ConfigError
 from soul_core.events import EpochReport, Event, LaneEnded, Progress, RaceEnded, RaceStarted, StepReport
-from soul_core.objectives.registry import OBJECTIVES
+from soul_core.objectives import find_objective
 from soul_core.runs.folder import RunFolder
 from soul_core.runs.store import RunStore
 from soul_core.runs.summary import REFERENCES, RaceSummary, result_json, summarise
+from soul_core.session.changes import changed_lanes
+from soul_core.session.checks import check_race
+from soul_core.session.methods import lane_of
 from soul_core.session.presets import lanes_for
 from soul_core.session.race import finish, race
 from soul_core.session.verdict import verdict
@@ -68,19 +73,40 @@ def config_of(arguments: argparse.Namespace) -> RaceConfig:
     """
     values = given(arguments, race_settings())
     preset = values.get("preset", RaceConfig.model_fields["preset"].default)
-    objective = getattr(arguments, "objective", ObjectiveConfig().name)
-    if objective not in OBJECTIVES:
-        raise ConfigError(f"There is no objective “{objective}”. Choose {', '.join(OBJECTIVES)}.")
-    offered = {lane.name: lane for lane in lanes_for(preset, objective, control=True)}
-    names = [name.strip() for name in arguments.lanes.split(",") if name.strip()]
+    lanes = _methods(arguments, preset) if hasattr(arguments, "methods") else _of_one_objective(arguments, preset)
+    every = given(arguments, {*OPTIMIZER_OPTIONS, *OBJECTIVE_OPTIONS, *WEIGHT_OPTIONS} - {"objective", "optimizer"})
+    config = RaceConfig(**values, lanes=changed_lanes(lanes, every | arguments.own, arguments.lane_settings))
+    check_race(config)
+    return config
+
+
+def _methods(arguments: argparse.Namespace, preset: str) -> list[LaneConfig]:
+    for name in ("objective", "lanes"):
+        if hasattr(arguments, name):
+            raise ConfigError(f"--methods says who runs, so --{name} says it twice. Leave one of them out.")
+    names = _listed(arguments.methods)
+    if not names:
+        raise ConfigError("No method is to run. Name at least one, such as --methods so-graddiff,fo-npo.")
+    return [lane_of(name, preset) for name in names]
+
+
+def _of_one_objective(arguments: argparse.Namespace, preset: str) -> list[LaneConfig]:
+    objective = find_objective(getattr(arguments, "objective", ObjectiveConfig().name))
+    if objective.kind != "trained":
+        raise ConfigError(f"{objective.label} has no FO and SO. Run it with --methods {objective.name}.")
+    weights = WeightsConfig(**{WEIGHT_OPTIONS[k]: v for k, v in given(arguments, WEIGHT_OPTIONS).items()})
+    offered = {lane.name: lane for lane in lanes_for(preset, objective.name, control=True, weights=weights)}
+    names = _listed(getattr(arguments, "lanes", "fo,so"))
     if not names:
         raise ConfigError(f"No lane is to run. Name at least one of {', '.join(offered)}, such as --lanes fo,so.")
     for name in names:
         if name not in offered:
             raise ConfigError(f"There is no lane “{name}”. Choose from {', '.join(offered)}, such as --lanes fo,so.")
-    every = given(arguments, {*OPTIMIZER_OPTIONS, *OBJECTIVE_OPTIONS} - {"objective", "optimizer"})
-    lanes = changed_lanes([offered[name] for name in names], every, arguments.lane_settings)
-    return RaceConfig(**values, lanes=lanes)
+    return [offered[name] for name in names]
+
+
+def _listed(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def begun(arguments: argparse.Namespace) -> RunFolder:
@@ -96,9 +122,10 @@ def resumed(arguments: argparse.Namespace) -> RunFolder:
     Raises:
         ConfigError: Other settings are given too; a run keeps its own.
     """
-    settings = {*race_settings(), *OPTIMIZER_OPTIONS, *OBJECTIVE_OPTIONS}
+    settings = {*race_settings(), *OPTIMIZER_OPTIONS, *OBJECTIVE_OPTIONS, *WEIGHT_OPTIONS, "methods", "lanes"}
     changed = [f"--{name.replace('_', '-')}" for name in given(arguments, settings)]
     changed += [f"--{lane}.{setting}" for lane, setting, _ in arguments.lane_settings]
+    changed += [f"--{name.replace('_', '-')}" for name in arguments.own]
     changed += ["--out"] if arguments.out else []
     if changed:
         raise ConfigError(

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from soul_core.config import ObjectiveConfig, RaceConfig
 from soul_core.data.batches import Batch, epoch_batches
 from soul_core.data.prompts import Example, encode_examples, padding_id
-from soul_core.data.refusals import other_answer_rows, refusal_rows
+from soul_core.data.answers import other_answer_rows
+from soul_core.data.refusals import refusal_rows
 from soul_core.data.schema import ForgetTask, QARow
 from soul_core.evaluation.generation import context_length
 from soul_core.evaluation.scorecard import choose_rows

@@ -29,6 +29,7 @@ WEIGHTS: dict[str, WeightsConfig] = {
     "-bf16": WeightsConfig(kind="bfloat16"),
 }
 """What may stand behind it."""
+_ENDINGS = {"": "", "-lora": " LoRA", "-bf16": " bf16"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +122,29 @@ def lane_of(method: str, preset: str) -> LaneConfig:
     objective = rest.removesuffix(ending)
     if runner not in RUNNERS or objective not in OBJECTIVES or OBJECTIVES[objective].kind != "trained":
         raise ConfigError(_unknown(meant))
-    label = f"{RUNNERS[runner][1]}-{OBJECTIVES[objective].label}{ {'-lora': ' LoRA', '-bf16': ' bf16'}.get(ending, '')}"
+    label = f"{RUNNERS[runner][1]}-{OBJECTIVES[objective].label}{_ENDINGS[ending]}"
     return _trained(runner, objective, WEIGHTS[ending], preset).but(name=name, label=label[:40])
+
+
+def method_of(lane: LaneConfig) -> str:
+    """The method that a lane is, its settings apart: ``lane_of`` makes a lane of the same kind from it."""
+    objective, optimizer, weights = lane.objective, lane.optimizer.name, lane.weights
+    # Those with an option first: the same method without it would fit as well.
+    for method in sorted(NAMED.values(), key=lambda method: -len(method.options)):
+        fits = objective.name == method.objective and all(
+            objective.options.get(name) == value for name, value in method.options.items()
+        )
+        if find_objective(method.objective).kind != "trained":
+            if fits:
+                return method.name
+        elif fits and optimizer == "adamw" and (weights.kind, weights.init) == (
+            method.weights.kind,
+            method.weights.init,
+        ):
+            return method.name
+    runner = next(name for name, (rule, _) in RUNNERS.items() if rule == optimizer)
+    ending = next(end for end, kind in WEIGHTS.items() if kind.kind == weights.kind)
+    return f"{runner}-{objective.name}{ending}"
 
 
 def _trained(runner: str, objective: str, weights: WeightsConfig, preset: str) -> LaneConfig:
