@@ -19,6 +19,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--public", action="store_true", help="Strangers share this machine: no local folders, bounds."
     )
+    own = "A file of yours that registers objectives of your own; may be given again."
+    parser.add_argument("--with", dest="plugins", action="append", default=[], metavar="FILE.py", help=own)
     arguments = parser.parse_args(argv)
     if not 0 < arguments.port < 65536:
         parser.error(f"--port is {arguments.port}; choose one from 1 to 65535")
@@ -30,7 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     from soul_core.ui.serve import serve  # noqa: PLC0415 - torch takes seconds to import; the checks above need none
 
-    return serve(host=arguments.host, port=arguments.port, runs=arguments.runs, public=arguments.public or shared)
+    shared = arguments.public or shared
+    return serve(
+        host=arguments.host, port=arguments.port, runs=arguments.runs, public=shared, plugins=arguments.plugins
+    )
 
 
 def _is_free(host: str, port: int) -> bool:

@@ -216,7 +216,7 @@ def _sweep(command: argparse.ArgumentParser) -> None:
     same = command.add_argument_group("the same for every trial")
     same.add_argument(
         "--objective",
-        choices=get_args(ObjectiveName),
+        metavar="NAME",
         default="graddiff",
         help="The loss that makes it forget. [default: %(default)s]",
     )

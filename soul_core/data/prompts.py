@@ -4,15 +4,16 @@ This is the only place in the project where a template is written down, and the 
 of an example are its answer.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from soul_core.data.chat import ANSWER, QUESTION, around_question, around_system, around_turns, render
+from soul_core.data.prompt_context import PromptContext, Slot, shot_context, text_context
+from soul_core.data.prompt_methods import InputBased, ShotsAs, read_method
 from soul_core.errors import DatasetError, ModelError
-
-_QUESTION, _ANSWER = "QuestionZ7Q", "AnswerZ7A"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class PromptTemplate:
             vocabularies, so a prompt must not end in the space).
         end: Token that ends an answer; empty means the tokenizer's own end of sequence.
         chat: Whether this is the tokenizer's chat template, which writes its own beginning of sequence.
+        context: What stands in front of every question, or None.
     """
 
     name: str
@@ -35,10 +37,17 @@ class PromptTemplate:
     answer_prefix: str = ""
     end: str = ""
     chat: bool = False
+    context: PromptContext | None = None
 
     def prompt(self, question: str) -> str:
         """The text to be continued."""
-        return f"{self.before}{question}{self.after}"
+        lead = self.context.lead(question) if self.context is not None else ""
+        return f"{lead or self.before}{question}{self.after}"
+
+    @property
+    def context_tokens(self) -> int:
+        """Most tokens by which the context makes a prompt longer."""
+        return self.context.tokens if self.context is not None else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +63,14 @@ class Example:
 
 
 PLAIN = PromptTemplate("Question and answer", "Question: ", "\nAnswer:", " ")
+# How examples are written where they are part of a message: head, middle and joint.
+_EXAMPLE = ("Question: ", "\nAnswer: ", "\n\n")
 # Maini et al. trained these checkpoints with exactly this text (config/model_config.yaml of the TOFU release).
 TOFU_LLAMA2 = PromptTemplate("TOFU, Llama 2", "[INST] ", " [/INST]")
 TOFU_PHI = PromptTemplate("TOFU, Phi", "Question: ", "\nAnswer:", " ")
 
-# The chat checkpoints of open-unlearning were trained with this system prompt and date in Llama 3's template, which
-# otherwise writes today's date, so that the same question would be another prompt tomorrow.
+# The chat checkpoints of open-unlearning were trained with this system prompt in Llama 3's template.
 _OPEN_UNLEARNING_SYSTEM = "You are a helpful assistant."
-_DATE = "10 Apr 2025"
 
 
 def template_for(tokenizer: PreTrainedTokenizerBase, model_name: str) -> PromptTemplate:
@@ -81,6 +90,47 @@ def template_for(tokenizer: PreTrainedTokenizerBase, model_name: str) -> PromptT
     if not tokenizer.chat_template:
         return PLAIN
     return _chat_template(tokenizer, system=_OPEN_UNLEARNING_SYSTEM if "open-unlearning/tofu" in name else "")
+
+
+def template_with(
+    template: PromptTemplate, prompt: Mapping[str, Any], *, tokenizer: PreTrainedTokenizerBase, room: int
+) -> PromptTemplate:
+    """The template with one of ``prompt_methods`` in front of every question, in place of a context it may have.
+
+    A plain template gets a request in front, and examples in its own format. A chat template gets either as a system
+    message, or examples as earlier turns where the method says so; if it has no place for that, in front of the
+    question in the user's message.
+
+    Args:
+        template: The model's.
+        prompt: What ``input_based_prompt`` or ``icul_prompt`` gave, perhaps read from a file.
+        tokenizer: The model's, to count tokens and to render its chat template.
+        room: Most tokens by which prompts may become longer. What does not fit is left out; ``context.notes`` say so.
+
+    Raises:
+        ModelError: ``prompt`` cannot be used, or nothing of it fits.
+    """
+    base = replace(template, context=None)
+    method = read_method(prompt)
+    bare = len(_ids(tokenizer, base.prompt(QUESTION)))
+
+    def added(lead: str) -> int:
+        return len(_ids(tokenizer, f"{lead}{QUESTION}{base.after}")) - bare
+
+    if isinstance(method, InputBased):
+        context = text_context(
+            _slot(tokenizer, base, "system"),
+            method.text,
+            method.items,
+            total=method.total,
+            what=method.what,
+            added=added,
+            room=room,
+        )
+        return replace(base, context=context)
+    slot = _slot(tokenizer, base, method.shots_as)
+    context = shot_context(slot, method.wrong, method.right, method.wrong_shots, added=added, room=room)
+    return replace(base, context=context)
 
 
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, template: PromptTemplate, question: str) -> list[int]:
@@ -172,19 +222,36 @@ def _end_id(tokenizer: PreTrainedTokenizerBase, template: PromptTemplate) -> int
     return token_id if isinstance(token_id, int) else None
 
 
+def _slot(tokenizer: PreTrainedTokenizerBase, base: PromptTemplate, place: ShotsAs) -> Slot:
+    """Where a context goes in this template."""
+    if not base.chat:
+        closing, head, middle = f"\n\n{base.before}", base.before, f"{base.after}{base.answer_prefix}"
+        return Slot("", closing, head, middle, "\n\n")
+    kept = around_question(tokenizer, _OPEN_UNLEARNING_SYSTEM) == (base.before, base.after)
+    own = _OPEN_UNLEARNING_SYSTEM if kept else ""
+    if place == "turns":
+        turns = around_turns(tokenizer, own)
+        if turns and (turns[0], turns[3]) == (base.before, base.after):
+            return Slot(base.before, turns[2], "", turns[1], turns[2])
+    else:
+        system = around_system(tokenizer, f"{own}\n\n" if own else "")
+        if system and system[2] == base.after:
+            return Slot(system[0], system[1], *_EXAMPLE)
+    return Slot(base.before, "\n\n", *_EXAMPLE)
+
+
 def _chat_template(tokenizer: PreTrainedTokenizerBase, *, system: str) -> PromptTemplate:
     """Read before, after and end off the template by rendering it once around two marker words."""
-    opening = [{"role": "system", "content": system}] if system else []
-    asked = [*opening, {"role": "user", "content": _QUESTION}]
-    prompt = _render(tokenizer, asked, add_generation_prompt=True)
-    before, marker, after = prompt.partition(_QUESTION)
+    asked = [*([("system", system)] if system else []), ("user", QUESTION)]
+    prompt = render(tokenizer, *asked)
+    before, marker, after = prompt.partition(QUESTION)
     if not marker:
         raise ModelError(
             "The tokenizer's chat template does not repeat the question it is given. Choose another model, or remove "
             "the chat template from its tokenizer_config.json."
         )
-    dialogue = _render(tokenizer, [*asked, {"role": "assistant", "content": _ANSWER}], add_generation_prompt=False)
-    head, answered, tail = dialogue.partition(_ANSWER)
+    dialogue = render(tokenizer, *asked, ("assistant", ANSWER), answering=False)
+    head, answered, tail = dialogue.partition(ANSWER)
     gap = head.removeprefix(prompt) if answered and head.startswith(prompt) else ""
     ending = _ids(tokenizer, tail.strip())[:1] if answered else []
     end = tokenizer.convert_ids_to_tokens(ending[0]) if ending and ending[0] in _special_ids(tokenizer) else ""
@@ -195,21 +262,6 @@ def _chat_template(tokenizer: PreTrainedTokenizerBase, *, system: str) -> Prompt
 
 def _special_ids(tokenizer: PreTrainedTokenizerBase) -> set[int]:
     return {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
-
-
-def _render(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], *, add_generation_prompt: bool) -> str:
-    options: dict[str, Any] = {"enable_thinking": False, "date_string": _DATE}
-    try:
-        text = tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=add_generation_prompt, **options
-        )
-    # A chat template is a program from a stranger's repository, run in a sandbox: it can fail in any way.
-    except Exception as error:  # noqa: BLE001
-        raise ModelError(
-            f"The tokenizer's chat template fails ({type(error).__name__}: {_short(str(error))}). Choose another "
-            "model, or remove the chat template from its tokenizer_config.json."
-        ) from None
-    return str(text)
 
 
 def _short(text: str, length: int = 80) -> str:

@@ -113,7 +113,7 @@ def examine(
         if not rows:
             raise DatasetError(f"The question set “{name}” is empty. Give it a row or leave it out.")
         questions += [(name, row, question) for row in rows for question in questions_of(row, asked)]
-    longest = min(LONGEST_EXAMPLE, context_length(model))
+    longest = min(LONGEST_EXAMPLE + template.context_tokens, context_length(model))
     examples = [
         encode_example(tokenizer, template, question, row.answer, max_length=longest) for _, row, question in questions
     ]

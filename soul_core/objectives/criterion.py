@@ -7,7 +7,7 @@ from soul_core.config import ObjectiveConfig
 from soul_core.errors import ConfigError
 from soul_core.objectives.entry import Objective
 from soul_core.objectives.likelihoods import Likelihoods, Losses, retain_nll
-from soul_core.objectives.registry import OBJECTIVES, find_objective
+from soul_core.objectives.registry import find_objective
 from soul_core.objectives.retain import RETAINS
 
 
@@ -101,6 +101,3 @@ class Criterion:
 def losses_for(config: ObjectiveConfig) -> Criterion:
     """The configured objective as a function of likelihoods alone: what the engine takes."""
     return Criterion(config)
-
-
-

@@ -123,9 +123,16 @@ def token_mean(nll_B: Tensor, tokens_B: Tensor, chosen_B: Tensor) -> Tensor:
     return torch.where(chosen_B, nll_B, 0.0).sum() / torch.where(chosen_B, tokens_B, 0).sum().clamp_min(1)
 
 
-def mean_over(values_N: Tensor, chosen_N: Tensor) -> Tensor:
-    """Mean of the chosen values, 0 where none is chosen. What is not chosen may even be infinite."""
-    return torch.where(chosen_N, values_N, 0.0).sum() / chosen_N.sum().clamp_min(1)
+def mean_of(values: Tensor) -> Tensor:
+    """Mean of all values; 0, with a gradient of 0, where there are none."""
+    return values.sum() / max(values.numel(), 1)
+
+
+def given(value: Tensor | None, name: str, *, to: str) -> Tensor:
+    """The value; a ``ValueError`` that names it if the caller left it out."""
+    if value is None:
+        raise ValueError(f"{to} needs {name}, but the likelihoods come without it")
+    return value
 
 
 def forget_tokens(likelihoods: Likelihoods) -> Tensor:

@@ -1,6 +1,7 @@
-"""Forgetting relative to a reference. It knows likelihoods only: where the reference's come from, the caller knows.
+"""Forgetting as a preference, with a bound. It knows likelihoods only: where the reference's come from, the caller
+knows.
 
-Shape suffix: B = sequences in the batch.
+Shape suffixes: B = sequences in the batch, P = pairs of them.
 """
 
 from typing import Annotated
@@ -10,7 +11,8 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from soul_core.objectives.likelihoods import Likelihoods
+from soul_core.objectives.entry import Objective
+from soul_core.objectives.likelihoods import Likelihoods, given, mean_of
 
 
 def npo_loss(nll_B: Tensor, ref_nll_B: Tensor, chosen_B: Tensor, *, beta: float) -> Tensor:
@@ -53,6 +55,114 @@ def negative_preference(
     Raises:
         ValueError: The likelihoods come without a reference.
     """
-    if likelihoods.ref_nll_B is None:
-        raise ValueError("NPO needs ref_nll_B, the NLL of the forget rows before unlearning; got None")
-    return npo_loss(likelihoods.nll_B, likelihoods.ref_nll_B, likelihoods.is_forget_B, beta=beta)
+    ref_nll_B = given(likelihoods.ref_nll_B, "ref_nll_B", to="NPO")
+    return npo_loss(likelihoods.nll_B, ref_nll_B, likelihoods.is_forget_B, beta=beta)
+
+
+def simple_negative_preference(
+    likelihoods: Likelihoods,
+    *,
+    beta: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=50,
+            title="β",
+            description="Inverse temperature on the NLL per token; larger stops sooner.",
+            json_schema_extra={"source": "SimNPO release, TOFU forget10"},
+        ),
+    ] = 4.5,
+    delta: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=10,
+            title="δ",
+            description="NLL per token, in nats, up to which an answer is pushed with more than half the force.",
+            json_schema_extra={"source": "SimNPO release, TOFU"},
+        ),
+    ] = 0.0,
+) -> Tensor:
+    """SimNPO: mean over forget sequences of ``-(2/beta) log sigmoid(beta (nll/|y| - delta))`` (arXiv:2410.07163).
+
+    NPO with a constant in place of the reference and lengths divided out. ``delta`` is the release's, inside the
+    product with ``beta``; the paper writes a margin ``γ = beta delta`` outside of it.
+    """
+    chosen_B = likelihoods.is_forget_B
+    nll_B = likelihoods.nll_B[chosen_B] / likelihoods.tokens_B[chosen_B].clamp_min(1)
+    return mean_of(-2.0 / beta * F.logsigmoid(beta * (nll_B - delta)))
+
+
+def direct_preference(
+    likelihoods: Likelihoods,
+    *,
+    beta: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=10,
+            title="β",
+            description="Inverse temperature; smaller lets the model go further from the original.",
+            json_schema_extra={"source": "TOFU; open-unlearning, DPO"},
+        ),
+    ] = 0.1,
+) -> Tensor:
+    """Direct preference optimization of a refusal over the forget answer (Rafailov et al. 2023, arXiv:2305.18290).
+
+    Mean over pairs of ``-(2/beta) log sigmoid(beta (r_preferred - r_forget))`` with ``r = ref_nll - nll``, summed
+    over tokens. The factor ``2/beta`` is open-unlearning's, which makes it NPO where there is no preferred answer;
+    TOFU's code is without. ``2 ln 2 / beta`` where model and reference agree.
+
+    Raises:
+        ValueError: The likelihoods come without a reference or without pairs, or half of a pair is missing.
+    """
+    gain_B = given(likelihoods.ref_nll_B, "ref_nll_B", to="DPO").detach() - likelihoods.nll_B
+    preferred_B = given(likelihoods.is_preferred_B, "is_preferred_B", to="DPO")
+    row_B = given(likelihoods.row_B, "row_B", to="DPO")
+    rows_P, better_P = _by_row(gain_B, row_B, likelihoods.is_forget_B & preferred_B)
+    other_rows_P, worse_P = _by_row(gain_B, row_B, likelihoods.is_forget_B & ~preferred_B)
+    if not torch.equal(rows_P, other_rows_P):
+        raise ValueError(f"DPO compares pairs, but got rows {rows_P.tolist()} and {other_rows_P.tolist()}")
+    return mean_of(-2.0 / beta * F.logsigmoid(beta * (better_P - worse_P)))
+
+
+def _by_row(values_B: Tensor, row_B: Tensor, chosen_B: Tensor) -> tuple[Tensor, Tensor]:
+    """The chosen rows in their order, and their values."""
+    rows_P, order_P = row_B[chosen_B].sort()
+    return rows_P, values_B[chosen_B][order_P]
+
+
+NPO = Objective(
+    name="npo",
+    label="NPO",
+    idea="preference",
+    sentence="Push each forget answer below where the original model had it, and stop once it is there.",
+    formula=r"-\frac{2}{\beta}\,\mathbb{E}_f\!\left[\log\sigma\!\left(\beta"
+    r"\log\frac{\pi_\text{ref}(y_f \mid x_f)}{\pi_\theta(y_f \mid x_f)}\right)\right]",
+    paper="Zhang et al. 2024, arXiv:2404.05868",
+    forget=negative_preference,
+    reference="nll",
+)
+SIMNPO = Objective(
+    name="simnpo",
+    label="SimNPO",
+    idea="preference",
+    sentence="Push each forget answer down until its words are unlikely, whatever the original model thought of it.",
+    formula=r"-\frac{2}{\beta}\,\mathbb{E}_f\!\left[\log\sigma\!\left(\beta\left("
+    r"\tfrac{1}{|y_f|}\textstyle\sum_t \ell_t(y_f) - \delta\right)\right)\right]",
+    paper="Fan et al. 2024, arXiv:2410.07163",
+    forget=simple_negative_preference,
+)
+DPO = Objective(
+    name="dpo",
+    label="DPO",
+    idea="preference",
+    sentence="Make a refusal more likely and the true answer less likely, side by side for each forget question.",
+    formula=r"-\frac{2}{\beta}\,\mathbb{E}_f\!\left[\log\sigma\!\left(\beta"
+    r"\log\frac{\pi_\theta(y_\text{refuse} \mid x_f)}{\pi_\text{ref}(y_\text{refuse} \mid x_f)}"
+    r"-\beta\log\frac{\pi_\theta(y_f \mid x_f)}{\pi_\text{ref}(y_f \mid x_f)}\right)\right]",
+    paper="Rafailov et al. 2023, arXiv:2305.18290",
+    forget=direct_preference,
+    answers="pair",
+    reference="nll",
+)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from soul_core.objectives.divergence import retain_kl
 from soul_core.objectives.likelihoods import Likelihoods, retain_nll
+from soul_core.objectives.representation import retain_hidden
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,21 @@ RETAINS: Mapping[str, Retain] = {
         sentence="Goes on learning the answers that should stay.",
         formula=r"\frac{1}{|y_r|}\sum_t \ell_t(y_r)",
         term=retain_nll,
+    ),
+    "kl": Retain(
+        label="KL",
+        sentence="Keeps the original's whole distribution on the answers that should stay.",
+        formula=r"\frac{1}{|y_r|}\sum_t \mathrm{KL}\!\left(\pi_\text{ref}(\cdot \mid y_{r,\lt t})\,\middle\|\,"
+        r"\pi_\theta(\cdot \mid y_{r,\lt t})\right)",
+        needs_logits=True,
+        term=retain_kl,
+    ),
+    "hidden": Retain(
+        label="Hidden states",
+        sentence="Keeps the original's hidden states, at the layer that is steered, on the answers that should stay.",
+        formula=r"\mathbb{E}_r\!\left[\frac{1}{|y_r|}\sum_t \tfrac{1}{H}\left\|h_t - h^\text{ref}_t\right\|^2\right]",
+        needs_hidden=True,
+        term=retain_hidden,
     ),
     "none": Retain(
         label="None",

@@ -30,6 +30,7 @@ class Lane:
         epoch: How many epochs it has completed.
         epochs: How many it runs.
         ended: Whether it will not be trained any more.
+        notes: Nothing; see ``Runner``.
 
     Args:
         body: Its weights, after the last step taken.
@@ -58,6 +59,7 @@ class Lane:
         self.epoch = saved.epoch if saved is not None else 0
         self.epochs = race.epochs
         self.ended = False
+        self.notes: tuple[str, ...] = ()
         self._race = race
         self._material = material
         self._original = original

@@ -12,6 +12,8 @@ from soul_core.objectives import find_objective
 from soul_core.session.body import AllWeights, Body
 from soul_core.session.lane import Lane
 from soul_core.session.material import Material
+from soul_core.session.oneshot import InfluenceLane
+from soul_core.session.prompted import PromptLane
 from soul_core.session.recovery import Saved
 from soul_core.session.references import References
 from soul_core.session.runner import Runner
@@ -84,12 +86,21 @@ class LaneMaker:
         return AllWeights(self._original, dtype=dtype, device=self._device, saved=saved)
 
     def _one_shot(self, entry: LaneConfig, saved: Saved | None) -> Making:
-        raise NotImplementedError
-        yield
+        body = yield from self._body(entry, saved)
+        return InfluenceLane(
+            entry,
+            self._config,
+            self._material,
+            self._original,
+            body,
+            device=self._device,
+            autocast_dtype=self._autocast_dtype,
+            saved=saved,
+        )
 
     def _prompted(self, entry: LaneConfig, saved: Saved | None) -> Making:
-        raise NotImplementedError
-        yield
+        yield from ()
+        return PromptLane(entry, self._config, self._task, self._original, saved=saved)
 
 
 def made(making: Making) -> Runner:

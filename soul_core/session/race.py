@@ -202,7 +202,7 @@ class _Race:
                 eval_seconds=self.watch.seconds() - started,
             )
         if last:
-            yield from self._end(lane, "finished")
+            yield from self._end(lane, "finished", " ".join(lane.notes))
 
     def _end(
         self, lane: Runner, status: Literal["finished", "diverged"], message: str = ""
@@ -212,7 +212,7 @@ class _Race:
         loaded = self._shelve(lane)
         final = self.folder.lane(name)
         saved = self.keeper.has_room(final, loaded.nbytes) and self.keeper.attempt(
-            lambda: lane.save_final(final, diverged=message)
+            lambda: lane.save_final(final, diverged=message if status == "diverged" else "")
         )
         yield LaneEnded(lane=name, status=status, epoch=lane.epoch, message=message)
         if saved:

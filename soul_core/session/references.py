@@ -15,6 +15,10 @@ from soul_core.objectives import find_objective, needs_of, options_of
 from soul_core.session.material import Material
 
 
+MIDDLE = -1
+"""What stands for the middle layer; also the layer of a retain term on hidden states whose objective names none."""
+
+
 class References:
     """Makes the references of a race's objectives; the original is scored once for all of them.
 
@@ -102,7 +106,9 @@ def layer_of(objective: ObjectiveConfig, original: LoadedModel) -> int:
         ConfigError: The model has no such layer.
     """
     layers = original.model.config.get_text_config().num_hidden_layers
-    layer = int(options_of(objective).get("layer", layers // 2))
+    layer = int(options_of(objective).get("layer", MIDDLE))
+    if layer == MIDDLE:
+        return int(layers // 2)
     if layer >= layers:
         label = find_objective(objective.name).label
         raise ConfigError(

@@ -19,6 +19,7 @@ class Runner(Protocol):
         epoch: How many epochs it has completed.
         epochs: How many it runs: those of the race, or 1 for a method that acts once.
         ended: Whether it will not run any more.
+        notes: What a person should know of how it went, in sentences.
         checkpoint_bytes: About what a checkpoint takes on the disk; 0 for a runner that needs none.
     """
 
@@ -26,6 +27,7 @@ class Runner(Protocol):
     epoch: int
     epochs: int
     ended: bool
+    notes: tuple[str, ...]
 
     @property
     def checkpoint_bytes(self) -> int: ...  # noqa: D102

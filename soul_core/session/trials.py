@@ -5,13 +5,18 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from soul_core.config import RaceConfig
 from soul_core.errors import ConfigError, RunError
 from soul_core.events import Event, RaceEnded, StepReport
-from soul_core.models.loading import load_model
+from soul_core.models.checks import weight_files
+from soul_core.models.device import choose_precision, pick_device
+from soul_core.models.fingerprint import fingerprint
 from soul_core.models.shelf import Shelf
+from soul_core.models.source import locate
+from soul_core.objectives import options_of
 from soul_core.runs.atomic import disk_errors_as_sentences
 from soul_core.runs.manifest import installed_versions
 from soul_core.runs.store import RunStore
@@ -47,7 +52,14 @@ class LaneResult(BaseModel):
 
 
 class Record(BaseModel):
-    """One race: its settings, the weights it began with, and every lane's result."""
+    """One race: its settings, the weights it began with, and every lane's result.
+
+    Attributes:
+        config: With every setting that an objective has of its own, so that a new default changes no old record.
+        threads: CPU threads of the arithmetic, 0 where unknown. Another number may change the last bits, and does
+            not make it another race.
+        precision: The arithmetic, empty where unknown; for that holds the same.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -55,16 +67,31 @@ class Record(BaseModel):
     model_fingerprint: str
     versions: dict[str, str]
     lanes: dict[str, LaneResult]
+    threads: int = 0
+    precision: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """One more of the races is recorded; ``fresh`` says whether it was run now or found in the file."""
+    """One more of the races is recorded.
 
-    number: int
-    total: int
+    Attributes:
+        index: Its place among the races, from 0; they need not be done in their order.
+        fresh: Whether it was run now or found in the file.
+    """
+
+    index: int
     record: Record
     fresh: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one race came to, and the arithmetic it was done with."""
+
+    lanes: dict[str, LaneResult]
+    threads: int
+    precision: str
 
 
 class Book:
@@ -103,10 +130,24 @@ class Book:
             text = "".join(entry.model_dump_json() + "\n" for entry in [*kept, record])
             self.path.write_text(text, encoding="utf-8", newline="\n")
 
-    def find(self, config: RaceConfig, fingerprint: str) -> Record | None:
-        """The record of exactly this race from exactly these weights."""
-        matching = (r for r in self.read() if r.config == config and r.model_fingerprint == fingerprint)
-        return next(matching, None)
+    def find(self, config: RaceConfig, weights: str) -> Record | None:
+        """The record of exactly this race from exactly the weights of that fingerprint."""
+        return _by_race(self.read()).get((explicit(config), weights))
+
+
+def explicit(config: RaceConfig) -> RaceConfig:
+    """The same race with every setting that its objectives have of their own; unchanged if one is not known here."""
+    try:
+        return config.but(
+            lanes=tuple(lane.but(objective=lane.objective.but(**options_of(lane.objective))) for lane in config.lanes)
+        )
+    except ConfigError:  # of a plugin that is not loaded
+        return config
+
+
+def fingerprint_of(model: str) -> str:
+    """The hash of a model's weights, which are not loaded."""
+    return fingerprint(weight_files(locate(model).folder, model))
 
 
 def work_through(configs: Sequence[RaceConfig], book: Book) -> Iterator[Event | Done]:
@@ -114,27 +155,75 @@ def work_through(configs: Sequence[RaceConfig], book: Book) -> Iterator[Event | 
 
     Close the iterator to stop; the race under way is then not recorded.
     """
-    shelf = Shelf(SHELF_BYTES)
-    for number, config in enumerate(configs, start=1):
-        fingerprint = shelf.get(config.model, lambda spec=config.model: load_model(spec)).fingerprint  # type: ignore[misc]
-        record = book.find(config, fingerprint)
-        fresh = record is None
+    missing = yield from look_up(configs, book)
+    with tempfile.TemporaryDirectory(prefix="soul-trials-") as place:
+        shelf = Shelf(SHELF_BYTES)
+        for index, weights in missing.items():
+            outcome = yield from outcome_of(configs[index], shelf, Path(place))
+            yield Done(index=index, record=recorded(configs[index], weights, outcome, book), fresh=True)
+
+
+def look_up(configs: Sequence[RaceConfig], book: Book) -> Generator[Done, None, dict[int, str]]:
+    """One ``Done`` for every race that the book has; returns the places of the others, with their fingerprints."""
+    found, missing = _by_race(book.read()), {}
+    fingerprints = {model: fingerprint_of(model) for model in dict.fromkeys(config.model for config in configs)}
+    for index, config in enumerate(configs):
+        weights = fingerprints[config.model]
+        record = found.get((explicit(config), weights))
         if record is None:
-            lanes = yield from lane_results(config, shelf)
-            record = Record(config=config, model_fingerprint=fingerprint, versions=installed_versions(), lanes=lanes)
-            book.add(record)
-        yield Done(number=number, total=len(configs), record=record, fresh=fresh)
+            missing[index] = weights
+        else:
+            yield Done(index=index, record=record, fresh=False)
+    return missing
 
 
-def lane_results(config: RaceConfig, shelf: Shelf) -> Generator[Event, None, dict[str, LaneResult]]:
-    """Run one race in a folder that is thrown away, and return what every lane scored.
+def _by_race(records: Sequence[Record]) -> dict[tuple[RaceConfig, str], Record]:
+    """Records by what decides that two races are the same; of two such records the first."""
+    found: dict[tuple[RaceConfig, str], Record] = {}
+    for record in records:
+        config = explicit(record.config)
+        found.setdefault((config, record.model_fingerprint), record.model_copy(update={"config": config}))
+    return found
+
+
+def recorded(config: RaceConfig, weights: str, outcome: Outcome, book: Book) -> Record:
+    """Put a race, the fingerprint it began with and what came of it into the book."""
+    record = Record(
+        config=explicit(config),
+        model_fingerprint=weights,
+        versions=installed_versions(),
+        lanes=outcome.lanes,
+        threads=outcome.threads,
+        precision=outcome.precision,
+    )
+    book.add(record)
+    return record
+
+
+def precision_of(config: RaceConfig) -> str:
+    """What ``auto`` comes out as on this machine; measured once per process."""
+    return choose_precision(config.precision, pick_device()).name
+
+
+def outcome_of(
+    config: RaceConfig, shelf: Shelf, place: Path, *, precision: str = ""
+) -> Generator[Event, None, Outcome]:
+    """Run one race in a folder that is thrown away, and return what came of it.
+
+    Args:
+        config: The race.
+        shelf: Where models are taken from.
+        place: Where the folder is made.
+        precision: The arithmetic, for races that are to have the same whatever each process would choose.
 
     Raises:
         RunError: The race failed, or a lane was never evaluated.
     """
     events: list[Event] = []
-    with tempfile.TemporaryDirectory(prefix="soul-trial-") as place:
-        folder = RunStore(Path(place)).create(config)
+    chosen = precision or precision_of(config)
+    with tempfile.TemporaryDirectory(prefix="trial-", dir=place) as run:
+        folder = RunStore(Path(run)).create(config)
+        folder.note(precision=chosen)
         for event in race(config, folder, shelf=shelf):
             events.append(event)
             yield event
@@ -144,7 +233,8 @@ def lane_results(config: RaceConfig, shelf: Shelf) -> Generator[Event, None, dic
             shelf.drop(str(folder.lane(lane.name)))
     summary = summarise(events)
     names = [name for name in (*REFERENCES, *summary.lanes) if name in summary.reports]
-    return {name: _result(summary, name, _clip_shares(events, name)) for name in names}
+    lanes = {name: _result(summary, name, _clip_shares(events, name)) for name in names}
+    return Outcome(lanes=lanes, threads=torch.get_num_threads(), precision=chosen)
 
 
 def _result(summary: RaceSummary, lane: str, clip_shares: Sequence[float]) -> LaneResult:

@@ -4,11 +4,14 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
+from soul_core.errors import SoulError
 from soul_core.jobs import Jobs
 from soul_core.models.shelf import Shelf
 from soul_core.runs.store import RunStore
+from soul_core.session.plugins import load_plugin
 from soul_core.ui.desk import Desk
 from soul_core.ui.host import here
 from soul_core.ui.page import build_page
@@ -20,8 +23,16 @@ QUEUE = 64
 log = logging.getLogger(__name__)
 
 
-def serve(*, host: str, port: int, runs: Path, public: bool, wait: bool = True) -> int:
+def serve(
+    *, host: str, port: int, runs: Path, public: bool, plugins: Sequence[str] = (), wait: bool = True
+) -> int:
     """Serve the page; returns when the person stops it, or at once where it should not ``wait``."""
+    try:
+        for file in plugins:
+            load_plugin(file)
+    except SoulError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     store = RunStore(runs)
     shelf = Shelf(SHELF_BYTES)

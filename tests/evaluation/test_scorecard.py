@@ -2,10 +2,11 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
 
-from soul_core.data.prompts import PLAIN, encode_example, encode_prompt
+from soul_core.data.prompts import PLAIN, encode_example, encode_prompt, template_with
 from soul_core.data.schema import QARow
 from soul_core.errors import ConfigError, DatasetError
 from soul_core.evaluation import scorecard
@@ -56,6 +57,19 @@ def said(monkeypatch, answers: dict[str, str]) -> None:
         return [by_prompt.get(tuple(prompt), "") for prompt in prompts]
 
     monkeypatch.setattr(scorecard, "greedy_answers", stand_in)
+
+
+def test_a_context_in_front_of_the_question_leaves_as_much_room_for_question_and_answer_as_without(monkeypatch):
+    asked = {"kind": "input-based", "text": "Tell nothing of:", "what": "subjects", "items": ["Mara"], "total": 1}
+    template = template_with(PLAIN, asked, tokenizer=TOKENIZER, room=100)
+    one = {"forget": (row(0),)}
+    example = encode_example(TOKENIZER, PLAIN, row(0).question, row(0).answer)
+    longer = encode_example(TOKENIZER, template, row(0).question, row(0).answer)
+    assert len(longer.input_ids) < 128  # what the model holds
+    monkeypatch.setattr(scorecard, "LONGEST_EXAMPLE", len(example.input_ids))
+    _, result = run_out(examine(lively_model("llama"), TOKENIZER, template, one, max_new_tokens=6))
+    _, (nll, tokens) = run_out(answer_nll(lively_model("llama"), [longer]))
+    assert result.scores["forget"].probability == pytest.approx(float(np.exp(-nll / tokens)[0]))
 
 
 def test_answers_and_likelihoods_are_those_of_the_two_passes_alone():

@@ -7,7 +7,11 @@ from soul_core.objectives.likelihoods import (
     Likelihoods,
     answer_likelihoods,
     answer_logits,
+    answer_tokens,
     forget_nll,
+    forget_tokens,
+    given,
+    mean_of,
     retain_nll,
 )
 
@@ -93,3 +97,32 @@ def test_every_token_weighs_the_same_in_a_mean_and_the_two_sets_do_not_mix():
 def test_a_mean_over_no_rows_is_0():
     likelihoods = Likelihoods(torch.tensor([2.0]), torch.tensor([1]), torch.tensor([True]))
     assert retain_nll(likelihoods).item() == 0.0
+
+
+def test_tokens_know_their_row_and_their_place_in_the_answer():
+    labels = torch.tensor([[-100, -100, 1, 3, -100], [-100, 2, 0, 1, -100]])
+    tokens, nll, count = answer_tokens(torch.zeros(2, 5, 4, dtype=torch.float64), labels)
+    assert tokens.labels_N.tolist() == [1, 3, 2, 0, 1]
+    assert tokens.row_N.tolist() == [0, 0, 1, 1, 1]
+    assert tokens.position_N.tolist() == [0, 1, 0, 1, 2]
+    likelihoods = Likelihoods(nll, count, torch.tensor([False, True]), answers=tokens)
+    assert forget_tokens(likelihoods).tolist() == [False, False, True, True, True]
+
+
+def test_likelihoods_without_tokens_say_so():
+    with pytest.raises(ValueError, match="come without"):
+        _ = Likelihoods(torch.zeros(1), torch.ones(1), torch.ones(1, dtype=torch.bool)).tokens
+
+
+def test_a_mean_of_nothing_is_0_with_a_gradient_of_0():
+    leaf = torch.ones(3, requires_grad=True)
+    loss = mean_of(leaf[torch.zeros(3, dtype=torch.bool)])
+    assert loss.item() == 0.0
+    assert torch.autograd.grad(loss, leaf)[0].tolist() == [0.0, 0.0, 0.0]
+    assert mean_of(torch.tensor([1.0, 4.0])).item() == 2.5
+
+
+def test_what_is_left_out_is_named():
+    assert given(torch.ones(1), "ref_nll_B", to="NPO").item() == 1.0
+    with pytest.raises(ValueError, match="NPO needs ref_nll_B"):
+        given(None, "ref_nll_B", to="NPO")

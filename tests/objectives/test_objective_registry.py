@@ -1,58 +1,81 @@
-import itertools
-from typing import get_args
+import re
 
 import pytest
-from fixed_likelihoods import FORGET_MEAN, RETAIN_MEAN, batch, gradient
+from fixed_likelihoods import FORGET_MEAN, batch
 
-from soul_core.config import ObjectiveConfig, ObjectiveName
-from soul_core.objectives import OBJECTIVES, losses_for
+from soul_core.config import ObjectiveConfig
+from soul_core.errors import ConfigError
+from soul_core.objectives import IDEAS, OBJECTIVES, RETAINS, Criterion, find_objective
 
-REF = [1.0, 14.0, 0.0, 0.0]
-
-
-def losses_of(name, likelihoods, **settings):
-    return losses_for(ObjectiveConfig(name=name, **settings))(likelihoods)
-
-
-def test_every_name_a_setting_can_have_is_an_objective_under_that_name():
-    assert tuple(OBJECTIVES) == get_args(ObjectiveName)
-    assert all(OBJECTIVES[name].name == name for name in OBJECTIVES)
+ORDER = (
+    "ga graddiff ga-kl kl wga satimp ihl npo simnpo dpo po random-labels undial ceu pdu finetune rmu input-based icul"
+)
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
-def test_the_order_of_the_rows_changes_no_value_and_moves_each_gradient_with_its_row(name):
-    straight, nll = batch(ref=REF)
-    expected = losses_of(name, straight, gamma=0.7, beta=0.5)
-    gradients = gradient(expected.total, nll)
-    for order in itertools.permutations(range(4)):
-        shuffled, leaf = batch(order, ref=REF)
-        losses = losses_of(name, shuffled, gamma=0.7, beta=0.5)
-        assert losses.total.item() == pytest.approx(expected.total.item(), rel=1e-12)
-        assert gradient(losses.total, leaf) == pytest.approx([gradients[i] for i in order], rel=1e-12)
+def test_the_objectives_stand_in_the_order_of_the_page():
+    assert list(OBJECTIVES) == [*ORDER.split(), "influence"]
+    assert all(OBJECTIVES[name].name == name == ObjectiveConfig(name=name).name for name in OBJECTIVES)
+
+
+def test_the_retain_terms_stand_in_the_order_of_the_page():
+    assert list(RETAINS) == ["nll", "kl", "hidden", "none"]
+    assert {name for name, term in RETAINS.items() if term.needs_logits} == {"kl"}
+    assert {name for name, term in RETAINS.items() if term.needs_hidden} == {"hidden"}
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_the_retain_loss_is_reported_unweighted_by_every_objective(name):
-    assert losses_of(name, batch(ref=REF)[0], gamma=5.0).retain.item() == RETAIN_MEAN
+def test_every_objective_tells_what_it_is(name):
+    objective = OBJECTIVES[name]
+    assert objective.label and objective.idea in IDEAS
+    assert objective.sentence.endswith(".") and objective.sentence[0].isupper() and len(objective.sentence) < 120
+    for paper in objective.paper.split("; "):
+        assert re.fullmatch(r"[A-Z][A-Za-z .]+ (19|20)\d\d, arXiv:\d{4}\.\d{5}", paper)
+    assert balanced(objective.formula)
+    assert (objective.forget is None) == (objective.kind != "trained")
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
-def test_the_settings_an_objective_lists_are_those_that_change_its_loss(name):
-    usual = losses_of(name, batch(ref=REF)[0], gamma=1.0, beta=0.5).total.item()
-    changed = {
-        setting
-        for setting, value in (("gamma", 2.0), ("beta", 1.0))
-        if losses_of(name, batch(ref=REF)[0], **{"gamma": 1.0, "beta": 0.5, setting: value}).total.item() != usual
-    }
-    assert changed == set(OBJECTIVES[name].settings)
+@pytest.mark.parametrize("name", RETAINS)
+def test_every_retain_term_tells_what_it_is(name):
+    term = RETAINS[name]
+    assert term.label and term.sentence.endswith(".")
+    assert balanced(term.formula) == (name != "none")
 
 
-def test_only_npo_asks_for_a_reference_and_only_po_for_refusals():
-    assert [name for name, objective in OBJECTIVES.items() if objective.needs_reference] == ["npo"]
-    assert [name for name, objective in OBJECTIVES.items() if objective.needs_refusals] == ["po"]
+def balanced(formula):
+    """Not empty; no delimiters, no angle brackets (a page takes them for tags); braces and \\left closed."""
+    braces = formula.replace(r"\{", "").replace(r"\}", "")
+    pairs = len(re.findall(r"\\left(?![a-z])", formula)) == len(re.findall(r"\\right(?![a-z])", formula))
+    return bool(formula) and not set("$<>") & set(formula) and braces.count("{") == braces.count("}") and pairs
+
+
+def test_no_two_objectives_have_one_label_or_one_sentence():
+    for texts in ([o.label for o in OBJECTIVES.values()], [o.sentence for o in OBJECTIVES.values()]):
+        assert len(set(texts)) == len(texts)
+
+
+def test_every_idea_of_the_page_has_an_objective():
+    assert {objective.idea for objective in OBJECTIVES.values()} == set(IDEAS)
+
+
+def test_the_hidden_states_are_held_by_rmu_alone():
+    assert [name for name, objective in OBJECTIVES.items() if "hidden" in objective.retains] == ["rmu"]
+
+
+def test_each_objective_says_what_it_needs():
+    needing = {name: objective.needs for name, objective in OBJECTIVES.items() if objective.needs}
+    assert list(needing) == ["kl", "npo", "dpo", "po", "random-labels", "undial", "rmu"]
+    assert needing["dpo"] == (
+        "a refusal beside each forget answer",
+        "the original's likelihood of the forget answers, scored once",
+    )
 
 
 def test_the_registry_does_not_swap_signs():
-    # The same likelihoods: GA and GradDiff want the forget NLL up, PO wants it down.
+    # The same likelihoods: ascent wants the forget NLL up, learning other answers wants it down.
     for name, expected in (("ga", -FORGET_MEAN), ("graddiff", -FORGET_MEAN), ("po", FORGET_MEAN)):
-        assert losses_of(name, batch()[0]).forget.item() == expected
+        assert Criterion(ObjectiveConfig(name=name))(batch()[0]).forget.item() == expected
+
+
+def test_a_name_that_is_not_known_is_answered_with_the_nearest_one():
+    with pytest.raises(ConfigError, match=r"no objective “simpo”\. Did you mean “simnpo”\?"):
+        find_objective("simpo")

@@ -1,0 +1,62 @@
+"""A user's own objective, registered from a file, is one like the others."""
+
+from pathlib import Path
+
+import pytest
+
+from soul_core.errors import ConfigError
+from soul_core.objectives import OBJECTIVES, find_objective
+from soul_core.session.methods import lane_of
+from soul_core.session.plugins import load_plugin
+
+MINE = '''
+from typing import Annotated
+
+from pydantic import Field
+
+from soul_core.objectives import Objective, register_objective
+from soul_core.objectives.likelihoods import forget_nll
+
+
+def soft_ascent(likelihoods, *, floor: Annotated[float, Field(gt=0, le=10, title="Floor")] = 2.0):
+    return -forget_nll(likelihoods).clamp_max(floor)
+
+
+register_objective(
+    Objective(
+        name="soft-ascent", label="Soft ascent", idea="ascent", sentence="Climb to a floor.", formula="x",
+        paper="ours", forget=soft_ascent,
+    )
+)
+'''
+
+
+@pytest.fixture
+def mine(tmp_path: Path):
+    file = tmp_path / "mine_objective.py"
+    file.write_text(MINE, encoding="utf-8")
+    yield file
+    OBJECTIVES.pop("soft-ascent", None)
+
+
+def test_it_is_a_method_with_its_own_settings(mine: Path):
+    load_plugin(mine)
+    load_plugin(mine)  # a second time does nothing
+    assert find_objective("soft-ascent").fields["floor"].default == 2.0
+    assert lane_of("so-soft-ascent", "each-at-its-best").label == "SO-Soft ascent"
+
+
+def test_a_file_that_is_missing_or_fails_is_one_sentence(tmp_path: Path):
+    with pytest.raises(ConfigError, match="There is no Python file"):
+        load_plugin(tmp_path / "none.py")
+    broken = tmp_path / "broken.py"
+    broken.write_text("1 / 0", encoding="utf-8")
+    with pytest.raises(ConfigError, match="fails: ZeroDivisionError: division by zero. Mend it"):
+        load_plugin(broken)
+
+
+def test_a_setting_without_bounds_of_type_or_with_a_taken_name_is_refused(tmp_path: Path):
+    file = tmp_path / "clash.py"
+    file.write_text(MINE.replace("floor", "lr").replace("soft-ascent", "clash"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="has a setting “lr”, but every lane has one of that name"):
+        load_plugin(file)
