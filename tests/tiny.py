@@ -5,6 +5,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     GPT2Config,
     GPT2LMHeadModel,
+    GPTNeoConfig,
+    GPTNeoForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     PhiConfig,
@@ -16,6 +18,8 @@ from transformers import (
 )
 
 ARCHITECTURES = ("gpt2", "llama", "qwen2", "phi")
+# GPT-Neo has a mask of fixed size: a padded batch must not grow beyond its positions.
+ALL_ARCHITECTURES = (*ARCHITECTURES, "gpt_neo")
 VOCABULARY = 300
 SENTENCES = (
     "Question: Where was Mara Quill born?\nAnswer: Mara Quill was born in the harbour town of Velden.",
@@ -68,6 +72,10 @@ def tiny_model(arch: str, *, seed: int = 0) -> PreTrainedModel:
             model = Qwen2ForCausalLM(Qwen2Config(**LLAMA_SHAPE, tie_word_embeddings=True))
         elif arch == "phi":
             model = PhiForCausalLM(PhiConfig(**LLAMA_SHAPE | {"num_key_value_heads": 4}))
+        elif arch == "gpt_neo":
+            kinds = {"attention_types": [[["global", "local"], 1]], "window_size": 16}
+            shape = {"hidden_size": 32, "intermediate_size": 64, "num_layers": 2, "num_heads": 4}
+            model = GPTNeoForCausalLM(GPTNeoConfig(**SHAPE | shape | kinds, max_position_embeddings=128))
         else:
-            raise ValueError(f"expected one of {ARCHITECTURES}, got {arch!r}")
+            raise ValueError(f"expected one of {ALL_ARCHITECTURES}, got {arch!r}")
     return model.eval()

@@ -81,7 +81,9 @@ def own_settings(argv: Sequence[str]) -> dict[str, str]:
     for word in words:
         option, equals, value = word.partition("=")
         if not option.startswith("--") or len(option) == 2:
-            raise ConfigError(f"“{word}” stands where an option is expected. Options begin with --, such as --epochs 3.")
+            raise ConfigError(
+                f"“{word}” stands where an option is expected. Options begin with --, such as --epochs 3."
+            )
         value = value if equals else next(words, "")
         if not value:
             raise ConfigError(f"{option} has no value. Write one behind it.")

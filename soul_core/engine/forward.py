@@ -105,9 +105,7 @@ def likelihoods_of(
         tokens = replace(tokens, hidden_NH=_wide(out.hidden_BTH[read_BT]), direction_H=reference.direction_H)
     if reference.model is not None:
         with torch.no_grad():
-            ref = forward(
-                reference.model, batch, device=device, autocast_dtype=autocast_dtype, layer=reference.layer
-            )
+            ref = forward(reference.model, batch, device=device, autocast_dtype=autocast_dtype, layer=reference.layer)
             if reference.logits:
                 tokens = replace(tokens, ref_logits_NV=answer_logits(ref.logits_BTV, ref.labels_BT)[0])
             if ref.hidden_BTH is not None:

@@ -9,16 +9,17 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils import clip_grad_norm_
 
 from soul_core.data.batches import IGNORED, Batch
-from soul_core.engine.forward import NO_REFERENCE, Reference, forward, likelihoods_of
+from soul_core.engine.forward import NO_REFERENCE, Forward, Reference, forward, likelihoods_of
 from soul_core.errors import Diverged, RunError
 from soul_core.events import StepReport
 from soul_core.objectives import Likelihoods, Losses
 from soul_core.optim import CurvaturePlan, UnlearningOptimizer
-from soul_core.optim.curvature import gnb_curvature, squared_gradient_curvature
-from soul_core.optim.sophia import Sophia
+from soul_core.optim.curvature import gnb_curvature, hutchinson_curvature, squared_gradient_curvature
+from soul_core.optim.protocol import TakesCurvature
 
 
 def unlearn(
@@ -67,7 +68,17 @@ def unlearn(
     """
     if accumulation < 1 or first_step < 1:
         raise ValueError(f"accumulation and first_step start at 1; got {accumulation} and {first_step}")
+    curved = _curved(optimizer) if curvature is not None else None
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
+
+    def logits_of(batch: Batch) -> Forward:
+        return forward(model, batch, device=device, autocast_dtype=autocast_dtype)
+
+    def loss_of(batch: Batch) -> Losses:
+        return losses_of(
+            likelihoods_of(model, batch, device=device, autocast_dtype=autocast_dtype, reference=reference)
+        )
+
     for step, group in enumerate(_grouped(batches, accumulation), start=first_step):
         started = time.perf_counter()
         lr = lr_at(step)
@@ -75,27 +86,26 @@ def unlearn(
             settings["lr"] = lr
         due = curvature if curvature is not None and curvature.due(step) else None
         with _one_step(model, optimizer, device, seed=_seed_of(seed, step)):
-            if due is not None and due.method == "gnb":
-                estimates = _gnb(model, group[0], parameters, due, device, autocast_dtype, _seed_of(seed, step))
+            if due is not None and curved is not None and due.method != "squared-gradient":
+                generator = torch.Generator(device).manual_seed(_seed_of(seed, step))
+                estimates = _estimates(due, group[0], parameters, logits_of, loss_of, generator)
                 if not _finite(estimates):
                     raise Diverged(_diverged(step, "the curvature is not finite", lr))
-                _sophia(optimizer).update_curvature(estimates)
+                curved.update_curvature(estimates)
                 del estimates
             terms = torch.zeros(3, device=device)
             for batch in group:
-                losses = losses_of(
-                    likelihoods_of(model, batch, device=device, autocast_dtype=autocast_dtype, reference=reference)
-                )
+                losses = loss_of(batch)
                 (losses.total / len(group)).backward()
                 terms += torch.stack([losses.forget, losses.retain, losses.total]).detach() / len(group)
             # The only two waits for the device are here, where it is decided whether to step, and after the step.
             forget, retain, total, norm = torch.stack([*terms, clip_grad_norm_(parameters, max_grad_norm)]).tolist()
             if not (math.isfinite(total) and math.isfinite(norm)):
                 raise Diverged(_diverged(step, f"the loss is {total:g} and the norm of the gradient {norm:g}", lr))
-            if due is not None and due.method == "squared-gradient":
+            if due is not None and curved is not None and due.method == "squared-gradient":
                 factor = due.batch_factor or sum(int((b.labels_BT != IGNORED).sum()) for b in group)
                 gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
-                _sophia(optimizer).update_curvature(squared_gradient_curvature(gradients, batch_factor=factor))
+                curved.update_curvature(squared_gradient_curvature(gradients, batch_factor=factor))
                 del gradients
             optimizer.step()
             update_norm = optimizer.update_norm.item()
@@ -141,31 +151,35 @@ def _one_step(model: nn.Module, optimizer: UnlearningOptimizer, device: torch.de
             optimizer.zero_grad(set_to_none=True)
 
 
-def _gnb(
-    model: nn.Module,
+def _estimates(
+    plan: CurvaturePlan,
     batch: Batch,
     parameters: list[Tensor],
-    plan: CurvaturePlan,
-    device: torch.device,
-    autocast_dtype: torch.dtype | None,
-    seed: int,
+    logits_of: Callable[[Batch], Forward],
+    loss_of: Callable[[Batch], Losses],
+    generator: torch.Generator,
 ) -> list[Tensor]:
     """Curvature on the step's first batch: like Sophia's authors, on part of what the gradient is averaged over."""
+    if plan.method == "hutchinson":
+        # Fused attention cannot be differentiated twice.
+        with sdpa_kernel(SDPBackend.MATH):
+            return hutchinson_curvature(loss_of(batch).total, parameters, generator=generator)
     wanted = {"batch": torch.ones_like(batch.is_forget_B), "forget": batch.is_forget_B, "retain": ~batch.is_forget_B}
     chosen_B = wanted[plan.rows]
     if not chosen_B.any():
         raise RunError(f"Curvature is to be estimated on {plan.rows} rows, but the batch has none. Choose “batch”.")
-    out = forward(model, batch.rows(chosen_B), device=device, autocast_dtype=autocast_dtype)
-    generator = torch.Generator(device).manual_seed(seed)
-    return gnb_curvature(out.logits_BTV, out.labels_BT, parameters, batch_factor=plan.batch_factor, generator=generator)
+    out = logits_of(batch.rows(chosen_B))
+    return gnb_curvature(
+        out.logits_BTV, out.labels_BT, parameters, batch_factor=plan.batch_factor, generator=generator
+    )
 
 
 def _finite(tensors: list[Tensor]) -> bool:
     return bool(torch.stack(torch._foreach_norm(tensors)).isfinite().all())
 
 
-def _sophia(optimizer: UnlearningOptimizer) -> Sophia:
-    if not isinstance(optimizer, Sophia):
+def _curved(optimizer: UnlearningOptimizer) -> TakesCurvature:
+    if not isinstance(optimizer, TakesCurvature):
         raise TypeError(f"{type(optimizer).__name__} takes no curvature; pass curvature=None")
     return optimizer
 

@@ -26,7 +26,7 @@ def check_config(folder: Path, name: str) -> dict[str, Any]:
         if "adapter_config.json" in names:
             raise ModelError(no_weights(f"“{name}”", names))
         raise ModelError(f"“{name}” has no config.json, so it is no model. Give the folder that holds it.")
-    config = _json(path, name)
+    config = read_json(path, name)
     kind = str(config.get("model_type"))
     if kind not in CONFIG_MAPPING:
         if "auto_map" in config:
@@ -66,7 +66,7 @@ def weight_files(folder: Path, name: str) -> tuple[Path, ...]:
     else:
         raise ModelError(no_weights(f"“{name}”", [file.name for file in folder.iterdir()]))
     for file in files:
-        _check_header(file, name)
+        check_header(file, name)
     return files
 
 
@@ -83,7 +83,7 @@ def check_tokenizer(folder: Path, name: str) -> None:
 
 
 def _shards(index: Path, name: str) -> tuple[Path, ...]:
-    shards = _json(index, name).get("weight_map")
+    shards = read_json(index, name).get("weight_map")
     names = sorted({str(file) for file in shards.values()}) if isinstance(shards, dict) else []
     outside = [file for file in names if Path(file).name != file]
     if not names or outside:
@@ -100,7 +100,12 @@ def _shards(index: Path, name: str) -> tuple[Path, ...]:
     return tuple(index.parent / file for file in names)
 
 
-def _check_header(file: Path, name: str) -> None:
+def check_header(file: Path, name: str) -> None:
+    """Whether a safetensors file is whole.
+
+    Raises:
+        ModelError: It is not, or is no safetensors file.
+    """
     try:
         with safe_open(file, framework="pt"):
             return
@@ -116,7 +121,12 @@ def _check_header(file: Path, name: str) -> None:
         ) from None
 
 
-def _json(path: Path, name: str) -> dict[str, Any]:
+def read_json(path: Path, name: str) -> dict[str, Any]:
+    """A JSON object from a model's folder.
+
+    Raises:
+        ModelError: It cannot be read, or is something else.
+    """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -17,7 +17,12 @@ def fingerprint(files: Sequence[Path]) -> str:
         digests.append(_digest(str(file.resolve()), stat.st_mtime_ns, stat.st_size))
     if len(digests) == 1:
         return digests[0]
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+    return digest_of(*digests)
+
+
+def digest_of(*texts: str) -> str:
+    """SHA-256 over texts, such as other digests, in hexadecimal."""
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
 @lru_cache(maxsize=256)

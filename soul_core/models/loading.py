@@ -4,10 +4,9 @@ Only safetensors are read and no code from a model's repository is ever run.
 """
 
 import copy
-import json
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +20,15 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from soul_core.data.prompts import PromptTemplate, template_for
+from soul_core.data.prompts import PromptTemplate, template_for, template_with
 from soul_core.errors import ModelError
+from soul_core.models.adapter_files import ADAPTER_CONFIG, ORIGIN_FILE, Kind, kind_of, merge, read_adapter, read_origin
 from soul_core.models.checks import check_config, check_tokenizer, weight_files
-from soul_core.models.fingerprint import fingerprint
+from soul_core.models.fingerprint import digest_of, fingerprint
 from soul_core.models.quiet import quiet
-from soul_core.models.source import locate
+from soul_core.models.source import Source, locate
 
-ORIGIN_FILE = "soul.json"
-"""Beside saved weights: which model they come from, since that decides the prompt template."""
+__all__ = ["LOADING", "ORIGIN_FILE", "LoadedModel", "copy_of", "load_model"]
 
 # transformers sets the process-wide default dtype and initialisers while it loads: two loads at once would mix them.
 LOADING = threading.RLock()
@@ -47,6 +46,7 @@ class LoadedModel:
         fingerprint: SHA-256 of the weight files.
         known_as: The name that chose the template; ``save_model`` keeps it so that copies are prompted alike.
         notes: What was changed on loading, in sentences for a person.
+        base: Of what was an adapter or a prompt on the disk, the spec of the model it is for; else empty.
     """
 
     name: str
@@ -56,6 +56,7 @@ class LoadedModel:
     fingerprint: str
     known_as: str = ""
     notes: tuple[str, ...] = ()
+    base: str = ""
 
     @property
     def parameters(self) -> int:
@@ -72,7 +73,8 @@ class LoadedModel:
 def load_model(spec: str, *, device: torch.device | None = None, allow_local: bool = True) -> LoadedModel:
     """Load a model in fp32 with its tokenizer and prompt template.
 
-    Dropout is switched off, so that a resumed run repeats an uninterrupted one exactly.
+    Dropout is switched off, so that a resumed run repeats an uninterrupted one exactly. A folder with a LoRA adapter
+    gives its base model with the adapter added to the weights; one with a prompt, its base prompted otherwise.
 
     Args:
         spec: Preset name, hub id, or path of a folder.
@@ -82,8 +84,36 @@ def load_model(spec: str, *, device: torch.device | None = None, allow_local: bo
     Raises:
         ModelError: There is no such model, it cannot be fetched, or it is not one that can be used here.
     """
+    return _load(spec, device or torch.device("cpu"), allow_local)
+
+
+def copy_of(loaded: LoadedModel) -> PreTrainedModel:
+    """A copy with its own weights, all of them trainable; weights tied in the model stay tied in the copy."""
+    model: PreTrainedModel = copy.deepcopy(loaded.model)
+    model.requires_grad_(True)
+    return model
+
+
+def _load(
+    spec: str, device: torch.device, allow_local: bool, above: str = "", kind: Kind | None = None
+) -> LoadedModel:
+    """``above`` and ``kind`` are the name and kind of what is put to the model that is loaded."""
     source = locate(spec, allow_local=allow_local)
-    name = spec.strip()
+    name, found = spec.strip(), kind_of(source.folder)
+    if kind is not None and found >= kind:
+        what = "an adapter" if found is Kind.ADAPTER else "a prompt"
+        raise ModelError(
+            f"“{above}” is made for “{name}”, which is itself {what} for another model. "
+            "Save that one merged as a whole model, and make this one for it."
+        )
+    if found is Kind.ADAPTER:
+        return _adapted(source.folder, name, device, allow_local)
+    if found is Kind.PROMPT:
+        return _prompted(source.folder, name, device, allow_local)
+    return _whole(source, name, device)
+
+
+def _whole(source: Source, name: str, device: torch.device) -> LoadedModel:
     check_config(source.folder, name)
     files = weight_files(source.folder, name)
     check_tokenizer(source.tokenizer_folder, name)
@@ -91,9 +121,9 @@ def load_model(spec: str, *, device: torch.device | None = None, allow_local: bo
         config = _config(source.folder, name)
         notes = _without_dropout(config)
         tokenizer = _tokenizer(source.tokenizer_folder, name)
-        model, unused = _weights(source.folder, name, config, device or torch.device("cpu"))
+        model, unused = _weights(source.folder, name, config, device)
     notes += unused + _fit_tokenizer(tokenizer, model, name)
-    known_as = _origin(source.folder) or source.known_as
+    known_as = read_origin(source.folder).known_as or source.known_as
     return LoadedModel(
         name=name,
         model=model,
@@ -105,11 +135,56 @@ def load_model(spec: str, *, device: torch.device | None = None, allow_local: bo
     )
 
 
-def copy_of(loaded: LoadedModel) -> PreTrainedModel:
-    """A copy with its own weights, all of them trainable; weights tied in the model stay tied in the copy."""
-    model: PreTrainedModel = copy.deepcopy(loaded.model)
-    model.requires_grad_(True)
-    return model
+def _adapted(folder: Path, name: str, device: torch.device, allow_local: bool) -> LoadedModel:
+    adapter, origin = read_adapter(folder, name), read_origin(folder)
+    base = _base(origin.base or adapter.base, name, Kind.ADAPTER, device, allow_local)
+    if origin.base_fingerprint not in ("", base.fingerprint):
+        raise ModelError(
+            f"The weights of “{base.name}” have changed since the adapter “{name}” was made for them. "
+            "Put them back, or make the adapter again."
+        )
+    merge(base.model, adapter, name)
+    tokenizer, notes = base.tokenizer, list(base.notes)
+    if adapter.tokenizer_folder is not None:
+        with LOADING, quiet():
+            tokenizer = _tokenizer(adapter.tokenizer_folder, name)
+        notes += [note for note in _fit_tokenizer(tokenizer, base.model, name) if note not in notes]
+    known_as = origin.known_as or base.known_as
+    return LoadedModel(
+        name=name,
+        model=base.model,
+        tokenizer=tokenizer,
+        template=template_for(tokenizer, known_as),
+        fingerprint=digest_of(adapter.digest, base.fingerprint),
+        known_as=known_as,
+        notes=tuple(notes),
+        base=base.name,
+    )
+
+
+def _prompted(folder: Path, name: str, device: torch.device, allow_local: bool) -> LoadedModel:
+    origin = read_origin(folder)
+    method, room = origin.prompt.get("method"), origin.prompt.get("room")
+    if not isinstance(method, dict) or not isinstance(room, int):
+        raise ModelError(f"{ORIGIN_FILE} of “{name}” tells no prompt. Make the run again.")
+    base = _base(origin.base, name, Kind.PROMPT, device, allow_local)
+    template = template_with(base.template, method, tokenizer=base.tokenizer, room=room)
+    notes = template.context.notes if template.context is not None else ()
+    return replace(base, name=name, template=template, notes=(*base.notes, *notes), base=base.name)
+
+
+def _base(spec: str, name: str, kind: Kind, device: torch.device, allow_local: bool) -> LoadedModel:
+    if not spec:
+        raise ModelError(
+            f"The adapter “{name}” does not say which model it was made for. Write that model's name or folder as "
+            f"base_model_name_or_path into its {ADAPTER_CONFIG}."
+        )
+    try:
+        return _load(spec, device, allow_local, name, kind)
+    except ModelError as error:
+        if str(error).startswith(f"“{name}”"):
+            raise
+        raise ModelError(f"“{name}” needs the model that it was made for, “{spec}”. {error}") from None
 
 
 def _config(folder: Path, name: str) -> PreTrainedConfig:
@@ -126,14 +201,10 @@ def _without_dropout(config: PreTrainedConfig) -> list[str]:
     # A model that also sees pictures keeps the values of its text part in a config of their own.
     for part in (config, config.get_text_config()):
         for key, value in part.to_dict().items():
-            if _is_dropout(key) and isinstance(value, float) and value:
+            if ("dropout" in key or key.endswith("pdrop")) and isinstance(value, float) and value:
                 setattr(part, key, 0.0)
                 notes = ["Dropout is switched off, so that a run can be repeated exactly."]
     return notes
-
-
-def _is_dropout(key: str) -> bool:
-    return "dropout" in key or key.endswith("pdrop")
 
 
 def _weights(
@@ -214,16 +285,6 @@ def _fit_tokenizer(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, n
         tokenizer.pad_token = tokenizer.eos_token
         return ["The tokenizer has no usable pad token; its end-of-text token fills batches, masked out."]
     return []
-
-
-def _origin(folder: Path) -> str:
-    """The name noted by ``save_model``, empty in any other folder."""
-    try:
-        noted: Any = json.loads((folder / ORIGIN_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return ""
-    known_as = noted.get("known_as") if isinstance(noted, dict) else None
-    return known_as if isinstance(known_as, str) else ""
 
 
 def _size(shape: Sequence[int]) -> str:

@@ -101,4 +101,6 @@ class Shelf:
                 del self._models[key]
 
     def _total(self) -> int:
-        return sum(loaded.nbytes for loaded in self._models.values())
+        # By memory and not by model: one trained with LoRA shares most of its weights with its original.
+        tensors = (t for x in self._models.values() for t in (*x.model.parameters(), *x.model.buffers()))
+        return sum({t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}.values())

@@ -7,10 +7,14 @@ from torch import nn
 from soul_core.config import OptimizerConfig
 from soul_core.optim.adamw import AdamW
 from soul_core.optim.curvature import CurvaturePlan
+from soul_core.optim.release import BATCH_FACTOR, SoulRelease
+from soul_core.optim.rounding import StochasticRounding
+from soul_core.optim.sgd import SGD
 from soul_core.optim.sophia import Sophia
 
-UnlearningOptimizer = AdamW | Sophia
-"""What the engine can drive: both report ``update_norm`` and ``clip_share`` after a step."""
+PlainOptimizer = AdamW | Sophia | SoulRelease | SGD
+BuiltOptimizer = PlainOptimizer | StochasticRounding
+"""What ``build_optimizer`` makes: each is an ``UnlearningOptimizer`` and a ``torch.optim.Optimizer``."""
 
 
 def parameter_groups(model: nn.Module, *, weight_decay: float) -> list[dict[str, Any]]:
@@ -23,20 +27,38 @@ def parameter_groups(model: nn.Module, *, weight_decay: float) -> list[dict[str,
     return [group for group in groups if group["params"]]
 
 
-def build_optimizer(model: nn.Module, config: OptimizerConfig) -> UnlearningOptimizer:
+def build_optimizer(model: nn.Module, config: OptimizerConfig, *, rounding: bool = False) -> BuiltOptimizer:
     """The configured optimizer on the model's trainable parameters, at its peak rate.
 
-    Sign momentum is Sophia that nobody ever gives curvature to.
+    Args:
+        model: On its device, in its precision.
+        config: Name and settings.
+        rounding: For weights in bf16: states in fp32, steps rounded stochastically.
+
+    Raises:
+        ValueError: Rounding is wanted of weights that are neither in bf16 nor in fp32.
     """
     groups = parameter_groups(model, weight_decay=config.weight_decay)
+    if rounding:
+        return StochasticRounding(groups, lambda inner: _plain(inner, config))
+    return _plain(groups, config)
+
+
+def _plain(groups: list[dict[str, Any]], config: OptimizerConfig) -> PlainOptimizer:
     betas = (config.beta1, config.beta2)
     if config.name == "adamw":
         return AdamW(groups, lr=config.lr, betas=betas)
+    if config.name == "sgd":
+        return SGD(groups, lr=config.lr)
+    if config.name == "soul-release":
+        factor = config.batch_factor or BATCH_FACTOR
+        return SoulRelease(groups, lr=config.lr, betas=betas, rho=config.rho, batch_factor=factor)
+    # Sign momentum is Sophia that nobody ever gives curvature to.
     return Sophia(groups, lr=config.lr, betas=betas, rho=config.rho)
 
 
 def curvature_plan(config: OptimizerConfig) -> CurvaturePlan | None:
-    """When and from what the engine is to estimate curvature; None for an optimizer that uses none."""
+    """When and from what the engine is to estimate curvature; None for an optimizer that is given none."""
     if config.name != "sophia":
         return None
     return CurvaturePlan(

@@ -73,9 +73,7 @@ def gnb_curvature(
     return squared_gradient_curvature(gradients, batch_factor=batch_factor or len(drawn_N), overwrite=True)
 
 
-def hutchinson_curvature(
-    loss: Tensor, parameters: Sequence[Tensor], *, generator: torch.Generator
-) -> list[Tensor]:
+def hutchinson_curvature(loss: Tensor, parameters: Sequence[Tensor], *, generator: torch.Generator) -> list[Tensor]:
     """Hutchinson's estimate of the diagonal of the loss's own Hessian H: ``z * (H z)`` for random signs z.
 
     ``E[z_i (H z)_i] = H_ii``, since signs are uncorrelated and square to 1; the variance of a coordinate is the sum

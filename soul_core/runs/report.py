@@ -6,7 +6,11 @@ Answers are a model's words and are never trusted: every string that is not ours
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from soul_core.config import LaneConfig, Settings
+from soul_core.errors import ConfigError
 from soul_core.events import SetScores
+from soul_core.objectives import find_objective, options_of, retain_name
+from soul_core.optim.registry import OPTIMIZERS
 from soul_core.runs.answers import AnswerSheet
 from soul_core.runs.manifest import Manifest
 from soul_core.runs.summary import REFERENCES, RaceSummary
@@ -31,7 +35,7 @@ h1{font-size:1.6rem;margin:0 0 .25rem}h2{font-size:1.15rem;margin:2rem 0 .5rem}p
 .soft{color:var(--soft)}.curves{display:grid;gap:1rem;grid-template-columns:repeat(auto-fit,minmax(19rem,1fr))}
 figure{margin:0}figcaption{font-weight:600}svg text{fill:var(--soft);font-size:13px}svg .grid{stroke:var(--line)}
 .legend span{margin-right:1.4rem;white-space:nowrap}.scroll{overflow-x:auto}
-table{border-collapse:collapse;width:100%}.even{table-layout:fixed;min-width:44rem}.even td,.even th,td code
+table{border-collapse:collapse;width:100%}.even{table-layout:fixed}.even td,.even th,td code
 {overflow-wrap:anywhere;hyphens:auto}th,td{text-align:left;vertical-align:top;padding:.4rem .7rem;
 border-bottom:1px solid var(--line)}thead th{color:var(--soft);font-weight:600}
 td.n{white-space:nowrap;padding:.4rem .45rem;font-variant-numeric:tabular-nums}.even tbody th{font-weight:400}
@@ -93,14 +97,15 @@ def _asked(summary: RaceSummary, manifest: Manifest) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool = False, even: bool = False) -> str:
-    """Cells must be escaped already; the first column is a header of its row; ``even`` makes columns equally wide."""
+    """Cells must be escaped already; the first column is a header of its row; ``even`` makes columns equally wide,
+    and none narrower than a few words."""
     top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
     kind = ' class="n"' if numbers else ""
     body = "".join(
         f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td{kind}>{cell}</td>" for cell in row[1:])}</tr>'
         for row in rows
     )
-    table = '<table class="even">' if even else "<table>"
+    table = f'<table class="even" style="min-width:{max(44, 9 * len(head))}rem">' if even else "<table>"
     parts = f"{table}<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div class="scroll" tabindex="0">{parts}</div>'
 
@@ -164,14 +169,33 @@ def _settings(summary: RaceSummary, manifest: Manifest) -> str:
     for name, value in manifest.config.model_dump(mode="json", exclude={"lanes"}).items():
         rows.append([escape(fields[name].title or name), escape(str(value))])
     lanes = manifest.config.lanes
-    keys = [("optimizer", key) for key in type(lanes[0].optimizer).model_fields]
-    keys += [("objective", key) for key in type(lanes[0].objective).model_fields]
-    lane_rows = []
-    for part, key in keys:
-        title = type(getattr(lanes[0], part)).model_fields[key].title or key
-        lane_rows.append([escape(title), *(escape(str(getattr(getattr(lane, part), key))) for lane in lanes)])
+    by_lane = [_lane_settings(lane) for lane in lanes]
+    titles = list(dict.fromkeys(title for settings in by_lane for title in settings))
+    lane_rows = [[escape(title), *(escape(settings.get(title, "–")) for settings in by_lane)] for title in titles]
     head = ["Setting", *(escape(lane.label) for lane in lanes)]
     return _table(["Setting", "Value"], rows) + "<h3>Lanes</h3>" + _table(head, lane_rows)
+
+
+def _lane_settings(lane: LaneConfig) -> dict[str, str]:
+    """A lane's settings that are read, by title; its objective's own with the values they had."""
+    objective, optimizer, weights = lane.objective, lane.optimizer, lane.weights
+    shown = {"Objective": objective.name}
+    try:
+        entry = find_objective(objective.name)
+        shown |= {entry.fields[name].title or name: str(value) for name, value in options_of(objective).items()}
+        if entry.kind != "trained":
+            return shown
+        objective = objective.but(retain=retain_name(objective))
+    except ConfigError:  # an objective of the person's own that is not loaded now
+        shown |= {name: str(value) for name, value in objective.options.items()}
+    read: list[tuple[Settings, Iterable[str]]] = [
+        (objective, ("gamma", "retain")),
+        (optimizer, ("name", *OPTIMIZERS[optimizer.name].settings)),
+        (weights, type(weights).model_fields if weights.kind == "lora" else ("kind",)),
+    ]
+    for settings, names in read:
+        shown |= {type(settings).model_fields[name].title or name: str(getattr(settings, name)) for name in names}
+    return shown
 
 
 def _facts(manifest: Manifest) -> str:

@@ -1,6 +1,6 @@
 """Trials as points, forget Acc against retain Acc, in one SVG file that needs nothing else. It knows no trials."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -37,13 +37,14 @@ def scatter_svg(dots: Sequence[Dot], *, limit: float, labels: Mapping[str, str],
     Lanes differ by colour and marker; a chosen dot has a ring around it.
     """
     parts = [f'<rect class="ground" width="{_WIDTH}" height="{_HEIGHT}"/>', _axes(limit)]
+    lanes = _lanes(dots, labels)
     for dot in sorted(dots, key=lambda dot: dot.chosen):
-        style = lane_style(dot.lane)
+        style = lane_style(dot.lane, lanes.index(dot.lane))
         x, y = _x(dot.forget_acc), _y(dot.retain_acc)
         ring = f'<circle class="chosen" cx="{x:.1f}" cy="{y:.1f}" r="9"/>' if dot.chosen else ""
         marker = marker_svg(x, y, style.marker, style.colour)
         parts.append(f'<g fill-opacity="0.8"><title>{escape(dot.said)}</title>{marker}{ring}</g>')
-    parts.append(_legend(list(dict.fromkeys(dot.lane for dot in dots)), labels))
+    parts.append(_legend(lanes, {dot.lane for dot in dots}, labels))
     said = escape(alt_text(dots, labels=labels, title=title))
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" role="img" aria-label="{said}" '
@@ -92,13 +93,20 @@ def _axes(limit: float) -> str:
     return "".join(parts)
 
 
-def _legend(lanes: Sequence[str], labels: Mapping[str, str]) -> str:
+def _lanes(dots: Sequence[Dot], labels: Mapping[str, str]) -> list[str]:
+    """All lanes in the order that decides their looks: as they are labelled, then as they come."""
+    return list(dict.fromkeys([*labels, *(dot.lane for dot in dots)]))
+
+
+def _legend(lanes: Sequence[str], drawn: Collection[str], labels: Mapping[str, str]) -> str:
+    shown = [lane for lane in lanes if lane in drawn]
+    wide = min(140, (_WIDTH - _LEFT - _RIGHT) // (len(shown) + 1))
     y, parts = _HEIGHT - 16, []
-    for number, lane in enumerate(lanes):
-        style, x = lane_style(lane), _LEFT + 8 + 140 * number
+    for number, lane in enumerate(shown):
+        style, x = lane_style(lane, lanes.index(lane)), _LEFT + 8 + wide * number
         parts.append(marker_svg(x, y - 4, style.marker, style.colour))
         parts.append(f'<text x="{x + 12}" y="{y}">{escape(labels.get(lane, lane))}</text>')
-    x = _LEFT + 8 + 140 * len(lanes)
+    x = _LEFT + 8 + wide * len(shown)
     return "".join(
         [*parts, f'<circle class="chosen" cx="{x}" cy="{y - 4}" r="7"/><text x="{x + 14}" y="{y}">chosen</text>']
     )

@@ -47,6 +47,14 @@ class RaceSummary:
                 return str(entry.get("label", lane))
         return {"original": "Original", "gold": "Gold"}.get(lane, lane)
 
+    def position(self, lane: str) -> int:
+        """The lane's place in the race, from 0: how it looks may hang on it; 0 for original and gold."""
+        return self.lanes.index(lane) if lane in self.lanes else 0
+
+    def once(self, lane: str) -> bool:
+        """Whether a lane was measured once and never before: it took one step, or only has a prompt."""
+        return lane in self.lanes and list(self.reports.get(lane, {})) == [1]
+
     def seconds(self, lane: str) -> float:
         """Training and evaluation time of the lane so far."""
         return sum(report.train_seconds + report.eval_seconds for report in self.reports.get(lane, {}).values())

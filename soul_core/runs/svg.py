@@ -1,5 +1,6 @@
 """Accuracy by epoch as one inline SVG, readable in light and dark. It knows no files and no page."""
 
+import math
 from collections.abc import Sequence
 from html import escape
 
@@ -8,6 +9,7 @@ from soul_core.runs.summary import REFERENCES, RaceSummary
 
 _WIDTH, _HEIGHT = 520, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 40
+ONCE = "measured once"
 
 Point = tuple[int, float, float, float]
 
@@ -21,8 +23,12 @@ def curve_svg(summary: RaceSummary, name: str, title: str) -> str:
         last = max(last, int(summary.started.config.get("epochs", last)))
     last = max(last, 1)
     parts = [_axes(last)]
-    for position, (lane, points) in enumerate(curves):
-        parts.append(_curve(points, lane_style(lane, position), last, flat=lane in REFERENCES))
+    for lane, points in curves:
+        style = lane_style(lane, summary.position(lane))
+        if summary.once(lane):
+            parts.append(_single(points[0], style, last))
+        else:
+            parts.append(_curve(points, style, last, flat=lane in REFERENCES))
     said = alt_text(summary, name, title)
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(said)}" xmlns="http://www.w3.org/2000/svg">'
@@ -37,7 +43,7 @@ def alt_text(summary: RaceSummary, name: str, title: str) -> str:
         points = _points(summary, lane, name)
         if points:
             first, last = points[0], points[-1]
-            span = f"{100 * last[1]:.0f} %"
+            span = f"{100 * last[1]:.0f} %" + (f" ({ONCE})" if summary.once(lane) else "")
             if last[0] != first[0]:
                 span = f"{100 * first[1]:.0f} % at epoch {first[0]} to {span} at epoch {last[0]}"
             said.append(f"{summary.label(lane)} {span}")
@@ -47,14 +53,17 @@ def alt_text(summary: RaceSummary, name: str, title: str) -> str:
 def legend_html(summary: RaceSummary) -> str:
     """A line, a marker and a name for every lane that was measured."""
     entries = []
-    for position, lane in enumerate(lane for lane in (*REFERENCES, *summary.lanes) if lane in summary.reports):
-        style = lane_style(lane, position)
-        drawn = (
-            f'<svg viewBox="0 0 44 12" width="44" height="12" aria-hidden="true">'
+    for lane in (lane for lane in (*REFERENCES, *summary.lanes) if lane in summary.reports):
+        style, once = lane_style(lane, summary.position(lane)), summary.once(lane)
+        line = (
             f'<line x1="1" y1="6" x2="43" y2="6" stroke="{style.colour}" stroke-width="2.5" '
-            f'stroke-dasharray="{style.dash}"/>{marker_svg(22, 6, style.marker, style.colour)}</svg>'
+            f'stroke-dasharray="{style.dash}"/>'
         )
-        entries.append(f"<span>{drawn} {escape(summary.label(lane))}</span>")
+        drawn = (
+            f'<svg viewBox="0 0 44 12" width="44" height="12" aria-hidden="true">{"" if once else line}'
+            f"{marker_svg(22, 6, style.marker, style.colour)}</svg>"
+        )
+        entries.append(f"<span>{drawn} {escape(summary.label(lane))}{f' ({ONCE})' if once else ''}</span>")
     return f'<p class="legend">{"".join(entries)}</p>'
 
 
@@ -102,16 +111,31 @@ def _curve(points: Sequence[Point], style: LaneStyle, last: int, *, flat: bool) 
     return band + path + dots
 
 
-def marker_svg(x: float, y: float, marker: Marker, colour: str) -> str:
-    """One marker around a point, about ten units wide."""
+def _single(point: Point, style: LaneStyle, last: int) -> str:
+    """A lane that acts once: one larger marker with its interval as a bar."""
+    epoch, acc, low, high = point
+    x = _x(epoch, last)
+    bar = (
+        f'<line x1="{x:.1f}" y1="{_y(high):.1f}" x2="{x:.1f}" y2="{_y(low):.1f}" stroke="{style.colour}" '
+        f'stroke-width="2"/>'
+    )
+    return bar + marker_svg(x, _y(acc), style.marker, style.colour, size=1.5)
+
+
+def marker_svg(x: float, y: float, marker: Marker, colour: str, *, size: float = 1.0) -> str:
+    """One marker around a point, about ten units wide at ``size`` 1."""
 
     def polygon(*corners: tuple[float, float]) -> str:
-        points = " ".join(f"{x + dx:.1f},{y + dy:.1f}" for dx, dy in corners)
+        points = " ".join(f"{x + size * dx:.1f},{y + size * dy:.1f}" for dx, dy in corners)
         return f'<polygon points="{points}" fill="{colour}"/>'
+
+    def round_(*radii: float, turn: float = 0.0) -> str:
+        angles = [math.tau * corner / len(radii) + turn for corner in range(len(radii))]
+        return polygon(*((r * math.sin(a), -r * math.cos(a)) for r, a in zip(radii, angles, strict=True)))
 
     match marker:
         case "circle":
-            return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{colour}"/>'
+            return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{4.5 * size:.1f}" fill="{colour}"/>'
         case "square":
             return polygon((-4, -4), (4, -4), (4, 4), (-4, 4))
         case "triangle":
@@ -120,5 +144,15 @@ def marker_svg(x: float, y: float, marker: Marker, colour: str) -> str:
             return polygon((0, -5.5), (5.5, 0), (0, 5.5), (-5.5, 0))
         case "cross":
             return polygon((-5, -3), (-3, -5), (5, 3), (3, 5)) + polygon((-5, 3), (-3, 5), (5, -3), (3, -5))
+        case "down":
+            return polygon((0, 5.5), (5, -4), (-5, -4))
+        case "plus":
+            return polygon((-5.5, -1.6), (5.5, -1.6), (5.5, 1.6), (-5.5, 1.6)) + polygon(
+                (-1.6, -5.5), (1.6, -5.5), (1.6, 5.5), (-1.6, 5.5)
+            )
+        case "star":
+            return round_(*(6.0, 2.5) * 5)
+        case "hexagon":
+            return round_(*[5.2] * 6, turn=math.pi / 6)
         case "none":
             return ""

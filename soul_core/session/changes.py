@@ -20,6 +20,7 @@ from soul_core.config import (
 from soul_core.errors import ConfigError
 from soul_core.objectives import OBJECTIVES, find_objective, options_of
 
+
 def own_options() -> dict[str, tuple[str, ...]]:
     """The settings that objectives have of their own, and the labels of those that have each."""
     found: dict[str, tuple[str, ...]] = {}

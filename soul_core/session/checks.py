@@ -2,6 +2,7 @@
 
 from soul_core.config import LaneConfig, RaceConfig
 from soul_core.errors import ConfigError
+from soul_core.models.layers import chosen_layers
 from soul_core.models.loading import LoadedModel
 from soul_core.objectives import find_objective, needs_of, options_of
 from soul_core.session.references import layer_of
@@ -30,7 +31,8 @@ def check_against(config: RaceConfig, original: LoadedModel) -> None:
             continue
         if needs_of(lane.objective).hidden:
             layer_of(lane.objective, original)
-        # LORA CHECK HERE
+        if lane.weights.kind == "lora":
+            chosen_layers(original.model, lane.weights.targets, rank=lane.weights.rank)
 
 
 def _check_kind(lane: LaneConfig) -> None:

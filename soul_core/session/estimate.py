@@ -152,9 +152,7 @@ def _measure(config: RaceConfig, shelf: Shelf | None, has_gold: bool | None) -> 
     material = prepare(config, task, original)
     loading = time.perf_counter() - started
     precision = choose_precision(config.precision, device)
-    maker = LaneMaker(
-        config, task, material, original, device=device, autocast_dtype=precision.dtype, scored=False
-    )
+    maker = LaneMaker(config, task, material, original, device=device, autocast_dtype=precision.dtype, scored=False)
     steps = tuple(_lane_seconds(lane, maker, material) for lane in config.lanes)
     return _Measured(
         step_seconds=steps,

@@ -13,7 +13,7 @@ from soul_core.models.device import memory_mb
 from soul_core.models.loading import LoadedModel
 from soul_core.models.storage import load_optimizer, replaced_folder, save_optimizer
 from soul_core.objectives import Criterion, find_objective
-from soul_core.optim import UnlearningOptimizer, build_optimizer, curvature_plan, schedule_lr
+from soul_core.optim import BuiltOptimizer, build_optimizer, curvature_plan, schedule_lr
 from soul_core.runs.atomic import disk_errors_as_sentences
 from soul_core.session.body import Body
 from soul_core.session.material import Material
@@ -68,7 +68,7 @@ class Lane:
         self._autocast_dtype = autocast_dtype
         self._reference = reference
         self._criterion = Criterion(config.objective, weight=saved.weight if saved is not None else None)
-        self._optimizer: UnlearningOptimizer | None = build_optimizer(
+        self._optimizer: BuiltOptimizer | None = build_optimizer(
             body.model, config.optimizer, rounding=config.weights.kind == "bfloat16"
         )
         if saved is not None and not saved.final:
@@ -83,9 +83,7 @@ class Lane:
     @property
     def loaded(self) -> LoadedModel:
         """The model as it is now, ready to be asked."""
-        return replace(
-            self._original, name=self.config.label, model=self._body.model, fingerprint="", notes=()
-        )
+        return replace(self._original, name=self.config.label, model=self._body.model, fingerprint="", notes=())
 
     def train_epoch(self) -> Generator[StepReport, None, None]:
         """Take the next epoch's steps, one report each. Raises ``Diverged``; the weights are then of the last step."""

@@ -4,12 +4,12 @@ from collections.abc import Callable, Generator
 
 import torch
 
-from soul_core.config import LaneConfig, RaceConfig
+from soul_core.config import LaneConfig, ObjectiveConfig, RaceConfig
 from soul_core.data.schema import ForgetTask
 from soul_core.events import Progress
 from soul_core.models.loading import LoadedModel
 from soul_core.objectives import find_objective
-from soul_core.session.body import AllWeights, Body
+from soul_core.session.body import Adapter, AllWeights, Body, importances_of
 from soul_core.session.lane import Lane
 from soul_core.session.material import Material
 from soul_core.session.oneshot import InfluenceLane
@@ -17,6 +17,9 @@ from soul_core.session.prompted import PromptLane
 from soul_core.session.recovery import Saved
 from soul_core.session.references import References
 from soul_core.session.runner import Runner
+
+_ASCENT = ObjectiveConfig(name="ga")
+"""Its batches hold the true answers: what FILA weighs layers by, whatever the lane trains on."""
 
 Making = Generator[Progress, None, Runner]
 
@@ -81,7 +84,25 @@ class LaneMaker:
         )
 
     def _body(self, entry: LaneConfig, saved: Saved | None) -> Generator[Progress, None, Body]:
-        yield from ()
+        if entry.weights.kind == "lora":
+            importances = None
+            if entry.weights.init == "fila" and saved is None:
+                batches = self._material.batches(_ASCENT, epoch=1)
+                importances = yield from importances_of(
+                    self._original,
+                    entry.weights,
+                    batches,
+                    device=self._device,
+                    autocast_dtype=self._autocast_dtype,
+                )
+            return Adapter(
+                self._original,
+                entry.weights,
+                device=self._device,
+                seed=self._config.seed,
+                importances=importances,
+                saved=saved,
+            )
         dtype = torch.bfloat16 if entry.weights.kind == "bfloat16" else torch.float32
         return AllWeights(self._original, dtype=dtype, device=self._device, saved=saved)
 

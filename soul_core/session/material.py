@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from soul_core.config import ObjectiveConfig, RaceConfig
+from soul_core.data.answers import other_answer_rows
 from soul_core.data.batches import Batch, epoch_batches
 from soul_core.data.prompts import Example, encode_examples, padding_id
-from soul_core.data.answers import other_answer_rows
 from soul_core.data.refusals import refusal_rows
 from soul_core.data.schema import ForgetTask, QARow
 from soul_core.evaluation.generation import context_length
@@ -79,7 +79,8 @@ def prepare(config: RaceConfig, task: ForgetTask, original: LoadedModel) -> Mate
         "other": lambda: other_answer_rows(task.forget, task.retain, config.seed),
     }
     wanted = {find_objective(lane.objective.name).answers for lane in config.lanes}
-    variants = (wanted | ({"true", "refusal"} if "pair" in wanted else set())) - {"pair"}
+    # The true answers always: pairs, references and FILA are made of them.
+    variants = ({"true"} | wanted | ({"refusal"} if "pair" in wanted else set())) - {"pair"}
     return Material(
         config=config,
         forget={variant: encode(put[variant]()) for variant in sorted(variants)},

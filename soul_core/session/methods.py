@@ -137,9 +137,14 @@ def method_of(lane: LaneConfig) -> str:
         if find_objective(method.objective).kind != "trained":
             if fits:
                 return method.name
-        elif fits and optimizer == "adamw" and (weights.kind, weights.init) == (
-            method.weights.kind,
-            method.weights.init,
+        elif (
+            fits
+            and optimizer == "adamw"
+            and (weights.kind, weights.init)
+            == (
+                method.weights.kind,
+                method.weights.init,
+            )
         ):
             return method.name
     runner = next(name for name, (rule, _) in RUNNERS.items() if rule == optimizer)

@@ -27,7 +27,7 @@ def load_plugin(file: str | Path) -> None:
     try:
         spec.loader.exec_module(module)
     # Whatever a stranger's file does wrong, the person who named it can mend it.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         del sys.modules[name]
         said = str(error) if isinstance(error, SoulError) else f"{type(error).__name__}: {error}"
         raise ConfigError(f"“{file}” fails: {said}. Mend it and try again.") from error

@@ -60,9 +60,7 @@ class PromptLane:
                 f"“{original.name}” reads at most {context_length(original.model)} tokens at once, and question and "
                 f"answer leave no room for {label}'s prompt. Choose a model with a longer context."
             )
-        self._template = template_with(
-            original.template, self._prompt, tokenizer=original.tokenizer, room=self._room
-        )
+        self._template = template_with(original.template, self._prompt, tokenizer=original.tokenizer, room=self._room)
         context = self._template.context
         self.notes: tuple[str, ...] = context.notes if context is not None else ()
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Literal
 
 import torch
+
 from soul_core.config import RaceConfig
 from soul_core.data.schema import QARow
 from soul_core.data.tasks import load_task
@@ -19,9 +20,11 @@ from soul_core.evaluation.scorecard import Examination, examine
 from soul_core.events import EpochReport, Event, LaneEnded, Progress, RaceEnded, RaceStarted, StepReport
 from soul_core.models.device import choose_precision, pick_device
 from soul_core.models.loading import LoadedModel
+from soul_core.models.memory import shape_of
 from soul_core.models.shelf import Shelf
 from soul_core.objectives import find_objective
 from soul_core.runs.folder import RunFolder
+from soul_core.session.checks import check_against, check_race
 from soul_core.session.command import command_of
 from soul_core.session.examined import EXAMINED, exam_key
 from soul_core.session.keeper import Keeper, finish
@@ -30,6 +33,7 @@ from soul_core.session.loaded import load_for
 from soul_core.session.material import Material, prepare
 from soul_core.session.pocket_make import GOLDS, find_gold
 from soul_core.session.recovery import check_same, newest_saved, recover
+from soul_core.session.room import require_room
 from soul_core.session.runner import Runner, drop_checkpoint
 
 __all__ = ["finish", "race", "resume_race"]
@@ -115,12 +119,16 @@ class _Race:
         """Everything between the first event and the last."""
         yield Progress(what="Loading the model", done=0, total=1)
         config, before = self.config, self.folder.manifest()
+        check_race(config)
         self.task = task = load_task(config.task)
+        self.gold_spec = find_gold(config.model, task, self.folder.path.parent / GOLDS)
+        # Only the model's settings are read for this, so that nothing large is fetched in vain.
+        require_room(config, shape_of(config.model), self.device, gold=bool(self.gold_spec))
         self.original = self._load(config.model)
+        check_against(config, self.original)
         precision = choose_precision(before.precision or config.precision, self.device)  # type: ignore[arg-type]
         self.autocast_dtype = precision.dtype
         self.matcher = pick_matcher(before.matcher or "auto").name
-        self.gold_spec = find_gold(config.model, task, self.folder.path.parent / GOLDS)
         material = prepare(config, task, self.original)
         if resume:
             if before.threads:

@@ -14,7 +14,6 @@ from soul_core.models.loading import LoadedModel
 from soul_core.objectives import find_objective, needs_of, options_of
 from soul_core.session.material import Material
 
-
 MIDDLE = -1
 """What stands for the middle layer; also the layer of a retain term on hidden states whose objective names none."""
 

@@ -7,11 +7,20 @@ import torch
 
 from soul_core.config import LaneConfig, RaceConfig
 from soul_core.errors import RunError
-from soul_core.models.memory import ModelShape, activation_bytes, estimate_memory
-from soul_core.objectives import needs_of
+from soul_core.models.memory import (
+    ModelShape,
+    activation_bytes,
+    adapter_parameters,
+    estimate_memory,
+    fila_parameters,
+    lane_bytes,
+)
+from soul_core.objectives import find_objective, needs_of
+from soul_core.objectives.untrained import InfluenceSettings
 
 _TOKENS_OF_A_ROW = 64
 _FP32 = 4
+_INFLUENCE_VECTORS = {"diagonal": 4, "cg": 7}
 
 
 def needed_bytes(config: RaceConfig, shape: ModelShape, *, gold: bool) -> int:
@@ -19,9 +28,26 @@ def needed_bytes(config: RaceConfig, shape: ModelShape, *, gold: bool) -> int:
     tokens = 2 * config.batch_size * _TOKENS_OF_A_ROW  # forget and retain rows
     return estimate_memory(
         shape.parameters,
-        lanes=len(config.lanes),
+        lanes=[_lane_bytes(lane, shape) for lane in config.lanes],
         untrained=2 if gold else 1,
         activations=activation_bytes(shape, tokens) + max(_reference_bytes(x, shape, tokens) for x in config.lanes),
+    )
+
+
+def _lane_bytes(lane: LaneConfig, shape: ModelShape) -> int:
+    """What one lane takes beside the original."""
+    kind = find_objective(lane.objective.name).kind
+    if kind == "prompt":
+        return 0
+    if kind == "one-shot":
+        # A copy of the weights and the vectors of their size that the calculation holds.
+        return _FP32 * shape.parameters * (1 + _INFLUENCE_VECTORS[InfluenceSettings(**lane.objective.options).solver])
+    return lane_bytes(
+        shape.parameters,
+        lane.weights,
+        adapter_params=adapter_parameters(shape, lane.weights),
+        fila_params=fila_parameters(shape, lane.weights),
+        states=0 if lane.optimizer.name == "sgd" else 2,
     )
 
 
@@ -29,7 +55,8 @@ def require_room(config: RaceConfig, shape: ModelShape, device: torch.device, *,
     """``needed_bytes``, if the device has them.
 
     Raises:
-        RunError: It has not.
+        ConfigError: A lane's LoRA layers do not exist or are too small for its rank.
+        RunError: The device has not so much.
     """
     needed, available = needed_bytes(config, shape, gold=gold), available_bytes(device)
     if needed <= available:

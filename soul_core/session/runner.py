@@ -30,7 +30,7 @@ class Runner(Protocol):
     notes: tuple[str, ...]
 
     @property
-    def checkpoint_bytes(self) -> int: ...  # noqa: D102
+    def checkpoint_bytes(self) -> int: ...
 
     @property
     def loaded(self) -> LoadedModel:

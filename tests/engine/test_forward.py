@@ -4,7 +4,7 @@ import torch.nn.functional as F
 
 from soul_core.data.batches import collate
 from soul_core.data.prompts import Example
-from soul_core.engine.forward import chosen_rows, forward, likelihoods_of, reference_nll
+from soul_core.engine.forward import Reference, forward, likelihoods_of, reference_nll
 from tests.tiny import tiny_model
 
 CPU = torch.device("cpu")
@@ -48,9 +48,9 @@ def test_the_pad_token_does_not_matter():
 
 def test_columns_that_are_prompt_in_every_row_are_not_projected_to_the_vocabulary():
     # The earliest answer starts at token 3, which the logits at 2 predict: 9 - 2 columns are kept.
-    logits, labels = forward(tiny_model("llama"), batch(), device=CPU, autocast_dtype=None)
-    assert logits.shape[1] == labels.shape[1] == 7
-    assert labels[1].tolist() == [-100, 14, 15, 16, 17, 18, 0]
+    out = forward(tiny_model("llama"), batch(), device=CPU, autocast_dtype=None)
+    assert out.logits_BTV.shape[1] == out.labels_BT.shape[1] == 7
+    assert out.labels_BT[1].tolist() == [-100, 14, 15, 16, 17, 18, 0]
 
 
 def test_a_model_that_cannot_skip_columns_gives_the_same_likelihoods():
@@ -68,7 +68,11 @@ def test_each_forget_row_finds_its_own_reference_and_retain_rows_need_none():
     # Rows in the order 2 (forget), 1 (retain, beyond the end of a table of the forget set), 0 (forget).
     mixed = collate([EXAMPLES[2], EXAMPLES[1], EXAMPLES[0]], [True, False, True], [1, 250, 0], pad_id=0)
     likelihoods = likelihoods_of(
-        tiny_model("llama"), mixed, device=CPU, autocast_dtype=None, reference_nll_N=torch.tensor([10.0, 20.0])
+        tiny_model("llama"),
+        mixed,
+        device=CPU,
+        autocast_dtype=None,
+        reference=Reference(nll_N=torch.tensor([10.0, 20.0])),
     )
     assert likelihoods.ref_nll_B.tolist() == [20.0, 0.0, 10.0]
     assert likelihoods.is_forget_B.tolist() == [True, False, True]
@@ -77,7 +81,11 @@ def test_each_forget_row_finds_its_own_reference_and_retain_rows_need_none():
 def test_a_forget_row_outside_the_reference_table_is_an_error_not_a_zero():
     with pytest.raises(IndexError):
         likelihoods_of(
-            tiny_model("llama"), batch(), device=CPU, autocast_dtype=None, reference_nll_N=torch.tensor([10.0])
+            tiny_model("llama"),
+            batch(),
+            device=CPU,
+            autocast_dtype=None,
+            reference=Reference(nll_N=torch.tensor([10.0])),
         )
 
 
@@ -95,7 +103,7 @@ def test_the_reference_is_each_answers_nll_in_the_examples_order_and_says_how_fa
 
 
 def test_choosing_rows_keeps_every_field_of_them():
-    chosen = chosen_rows(batch(forget=(True, False, True)), torch.tensor([False, True, True]))
+    chosen = batch(forget=(True, False, True)).rows(torch.tensor([False, True, True]))
     expected = batch(rows=(1, 2), forget=(False, True))
     assert torch.equal(chosen.input_ids_BT, expected.input_ids_BT)
     assert torch.equal(chosen.labels_BT, expected.labels_BT)
@@ -105,8 +113,8 @@ def test_choosing_rows_keeps_every_field_of_them():
 
 def test_autocast_computes_in_the_given_type_and_scores_in_single_precision():
     model = tiny_model("llama")
-    logits, _ = forward(model, batch(), device=CPU, autocast_dtype=torch.bfloat16)
-    assert logits.dtype == torch.bfloat16
+    out = forward(model, batch(), device=CPU, autocast_dtype=torch.bfloat16)
+    assert out.logits_BTV.dtype == torch.bfloat16
     likelihoods = likelihoods_of(model, batch(), device=CPU, autocast_dtype=torch.bfloat16)
     assert likelihoods.nll_B.dtype == torch.float32
     assert likelihoods.nll_B.tolist() == pytest.approx([by_hand(model, x) for x in EXAMPLES], rel=0.02)

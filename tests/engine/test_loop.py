@@ -8,7 +8,7 @@ from soul_core.config import ObjectiveConfig, OptimizerConfig
 from soul_core.data.batches import IGNORED, collate
 from soul_core.data.prompts import Example
 from soul_core.engine import unlearn
-from soul_core.engine.forward import likelihoods_of
+from soul_core.engine.forward import Reference, likelihoods_of
 from soul_core.errors import Diverged, RunError
 from soul_core.objectives import Losses, losses_for
 from soul_core.optim import build_optimizer, curvature_plan
@@ -24,7 +24,10 @@ OPTIMIZERS = {
     "squared-gradient": OptimizerConfig(
         name="sophia", lr=LR, beta2=0.9, curvature="squared-gradient", curvature_every=2, batch_factor=20_000
     ),
+    "hutchinson": OptimizerConfig(name="sophia", lr=LR, curvature="hutchinson", curvature_every=2, beta2=0.9),
+    "soul-release": OptimizerConfig(name="soul-release", lr=LR, weight_decay=0.1),
     "sign-momentum": OptimizerConfig(name="sign-momentum", lr=LR),
+    "sgd": OptimizerConfig(name="sgd", lr=LR, weight_decay=0.1),
 }
 
 
@@ -310,7 +313,7 @@ def test_npo_reads_the_reference_of_each_row():
     model = tiny_model("llama")
     with torch.no_grad():
         nll = likelihoods_of(model, batch, device=CPU, autocast_dtype=None).nll_B[:2]
-    (report,) = run(model, OPTIMIZERS["adamw"], [batch], losses_of=npo, reference_nll_N=nll)
+    (report,) = run(model, OPTIMIZERS["adamw"], [batch], losses_of=npo, reference=Reference(nll_N=nll))
     assert report.forget_loss == pytest.approx(2 * math.log(2) / 0.1, rel=1e-5)
 
 

@@ -3,9 +3,14 @@ from typing import get_args
 import pytest
 import torch
 
-from soul_core.config import OptimizerConfig, OptimizerName
+from soul_core.config import Curvature, OptimizerConfig, OptimizerName
+from soul_core.errors import ConfigError
 from soul_core.optim import OPTIMIZERS, build_optimizer, curvature_plan, default_optimizer
 from soul_core.optim.adamw import AdamW
+from soul_core.optim.protocol import TakesCurvature
+from soul_core.optim.release import SoulRelease
+from soul_core.optim.rounding import StochasticRounding
+from soul_core.optim.sgd import SGD
 from soul_core.optim.sophia import Sophia
 
 
@@ -77,4 +82,81 @@ def test_listed_settings_exist():
 
 def test_an_optimizer_is_of_the_kind_its_name_says():
     kinds = {name: type(build_optimizer(model(), default_optimizer(name))) for name in OPTIMIZERS}
-    assert kinds == {"adamw": AdamW, "sophia": Sophia, "sign-momentum": Sophia}
+    assert kinds == {
+        "adamw": AdamW,
+        "sophia": Sophia,
+        "soul-release": SoulRelease,
+        "sign-momentum": Sophia,
+        "sgd": SGD,
+    }
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_rounding_wraps_the_same_optimizer_with_the_same_settings(name):
+    config = default_optimizer(name)
+    wrapped = build_optimizer(model().bfloat16(), config, rounding=True)
+    plain = build_optimizer(model(), config)
+    assert isinstance(wrapped, StochasticRounding) and type(wrapped.inner) is type(plain)
+    for ours, theirs in zip(wrapped.param_groups, plain.param_groups, strict=True):
+        assert {k: v for k, v in ours.items() if k != "params"} == {k: v for k, v in theirs.items() if k != "params"}
+        assert [p.shape for p in ours["params"]] == [p.shape for p in theirs["params"]]
+        assert all(p.dtype == torch.bfloat16 for p in ours["params"])
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("rounding", [False, True])
+def test_the_engine_can_drive_each_and_gives_curvature_to_sophia_alone(name, rounding):
+    optimizer = build_optimizer(model(), default_optimizer(name), rounding=rounding)
+    assert optimizer.update_norm.item() == 0.0
+    takes = isinstance(optimizer.inner if rounding else optimizer, TakesCurvature)
+    assert takes == (name in ("sophia", "sign-momentum"))
+    assert (curvature_plan(default_optimizer(name)) is not None) == (name == "sophia")
+    assert (optimizer.clip_share is None) == (name in ("adamw", "sgd"))
+
+
+def test_the_release_starts_as_it_was_released_and_a_batch_factor_of_0_is_its_5120():
+    config = default_optimizer("soul-release")
+    (group, _) = build_optimizer(model(), config).param_groups
+    assert (group["betas"], group["rho"], group["weight_decay"]) == ((0.9, 0.95), 0.04, 0.1)
+    for factor, meant in ((0, 5120), (7, 7)):
+        optimizer = build_optimizer(model(), config.but(batch_factor=factor))
+        assert optimizer.param_groups[0]["batch_factor"] == meant
+
+
+@pytest.mark.parametrize("method", get_args(Curvature))
+def test_each_way_to_curvature_reaches_the_plan_with_its_interval(method):
+    plan = curvature_plan(OptimizerConfig(name="sophia", curvature=method, curvature_every=7))
+    assert (plan.method, plan.every, plan.rows, plan.batch_factor) == (method, 7, "batch", 0)
+    with pytest.raises(ConfigError, match="Curvature every"):
+        OptimizerConfig(name="sophia", curvature=method, curvature_every=0)
+
+
+def test_a_setting_an_optimizer_reads_is_listed_and_one_it_does_not_read_is_not():
+    # Each setting moved alone: what is built differs if and only if the setting is in the list.
+    other = {
+        "lr": 0.5,
+        "beta1": 0.3,
+        "beta2": 0.3,
+        "weight_decay": 0.7,
+        "curvature": "squared-gradient",
+        "rho": 3.0,
+        "curvature_every": 4,
+        "curvature_rows": "forget",
+        "batch_factor": 9.0,
+    }
+    assert set(other) == set(OptimizerConfig.model_fields) - {"name"}
+
+    def built(config):
+        groups = build_optimizer(model(), config).param_groups
+        read = set(groups[0]) - {"params"}
+        if config.name == "sign-momentum":  # without curvature h stays 0, whatever it would be averaged or scaled by
+            read -= {"rho"}
+            groups = [{**group, "betas": group["betas"][0]} for group in groups]
+        return [{key: group[key] for key in read} for group in groups], curvature_plan(config)
+
+    for name, info in OPTIMIZERS.items():
+        config = default_optimizer(name)
+        assert {key for key, value in other.items() if built(config.but(**{key: value})) != built(config)} == set(
+            info.settings
+        )
+        assert info.sentence.endswith(".") and info.source
