@@ -101,7 +101,7 @@ class OptimizerConfig(Settings):
         le=1e6,
         title="Batch factor",
         description="What the squared mean gradient is multiplied by to estimate curvature; "
-        "0 means the number of answer tokens.",
+        "0 means the number of answer tokens, and 5120 for SophiaG as released.",
         json_schema_extra={"source": "Sophia Alg. 2 (the batch's size); the SOUL release uses 5120"},
     )
 

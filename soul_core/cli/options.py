@@ -82,7 +82,7 @@ def own_settings(argv: Sequence[str]) -> dict[str, str]:
         option, equals, value = word.partition("=")
         if not option.startswith("--") or len(option) == 2:
             raise ConfigError(
-                f"“{word}” stands where an option is expected. Options begin with --, such as --epochs 3."
+                f"“{word}” stands where an option is expected. Options begin with --: --epochs 3."
             )
         value = value if equals else next(words, "")
         if not value:

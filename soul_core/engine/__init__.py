@@ -2,5 +2,14 @@
 
 from soul_core.engine.forward import NO_REFERENCE, Reference, likelihoods_of, reference_nll
 from soul_core.engine.loop import unlearn
+from soul_core.engine.one_shot import InfluenceResult, influence_step
 
-__all__ = ["NO_REFERENCE", "Reference", "likelihoods_of", "reference_nll", "unlearn"]
+__all__ = [
+    "NO_REFERENCE",
+    "InfluenceResult",
+    "Reference",
+    "influence_step",
+    "likelihoods_of",
+    "reference_nll",
+    "unlearn",
+]

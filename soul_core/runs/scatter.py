@@ -1,20 +1,24 @@
-"""Trials as points, forget Acc against retain Acc, in one SVG file that needs nothing else. It knows no trials."""
+"""Trials as points, forget Acc against retain Acc, in one SVG file that needs nothing else. It knows no trials.
+
+A lane's Pareto front is the line through its points that no other of its points beats in both.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from soul_core.runs.styles import lane_style
+from soul_core.runs.styles import LaneStyle, lane_style
 from soul_core.runs.svg import marker_svg
 
-_WIDTH, _HEIGHT = 640, 460
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 20, 44, 78
+_WIDTH, _PLOT = 640, 382
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 20, 44, 54
+_ROW, _LETTER = 24, 7.2
 
 _STYLE = """
 svg{font:13px system-ui,sans-serif}
 .ground{fill:#fff}.grid{stroke:#d9dde1}text{fill:#1c2024}.soft{fill:#5b636b}
 .allowed{fill:#3f8f3f;fill-opacity:.1}.limit{stroke:#3f8f3f;stroke-width:1.5;stroke-dasharray:6 4}
-.chosen{fill:none;stroke:#1c2024;stroke-width:1.8}
+.chosen{fill:none;stroke:#1c2024;stroke-width:1.8}.front{fill:none;stroke-width:1.6;stroke-opacity:.75}
 @media(prefers-color-scheme:dark){.ground{fill:#15181b}.grid{stroke:#363c42}text{fill:#e8eaed}.soft{fill:#a5adb5}
 .chosen{stroke:#e8eaed}}
 """
@@ -31,25 +35,40 @@ class Dot:
     chosen: bool = False
 
 
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
+    """Places of the points that no other beats: (forget, retain), the first to be small and the second large.
+
+    Sorted by forget, so retain rises as well; of equal points the first stands for all.
+    """
+    front: list[int] = []
+    for place in sorted(range(len(points)), key=lambda place: (points[place][0], -points[place][1], place)):
+        if not front or points[place][1] > points[front[-1]][1]:
+            front.append(place)
+    return front
+
+
 def scatter_svg(dots: Sequence[Dot], *, limit: float, labels: Mapping[str, str], title: str) -> str:
     """Forget Acc to the right (less is better), retain Acc upwards; what is above ``limit`` counts.
 
-    Lanes differ by colour and marker; a chosen dot has a ring around it.
+    Lanes differ by colour and marker; a chosen dot has a ring around it. Each lane's Pareto front is a line of steps:
+    right of it and below lies what one of its points beats.
     """
-    parts = [f'<rect class="ground" width="{_WIDTH}" height="{_HEIGHT}"/>', _axes(limit)]
-    lanes = _lanes(dots, labels)
+    lanes = list(dict.fromkeys(dot.lane for dot in dots))
+    styles = {lane: lane_style(lane, position) for position, lane in enumerate(lanes)}
+    legend, height = _legend(styles, labels)
+    parts = [f'<rect class="ground" width="{_WIDTH}" height="{height}"/>', _axes(limit)]
+    parts += [_front([dot for dot in dots if dot.lane == lane], styles[lane]) for lane in lanes]
     for dot in sorted(dots, key=lambda dot: dot.chosen):
-        style = lane_style(dot.lane, lanes.index(dot.lane))
+        style = styles[dot.lane]
         x, y = _x(dot.forget_acc), _y(dot.retain_acc)
         ring = f'<circle class="chosen" cx="{x:.1f}" cy="{y:.1f}" r="9"/>' if dot.chosen else ""
         marker = marker_svg(x, y, style.marker, style.colour)
         parts.append(f'<g fill-opacity="0.8"><title>{escape(dot.said)}</title>{marker}{ring}</g>')
-    parts.append(_legend(lanes, {dot.lane for dot in dots}, labels))
     said = escape(alt_text(dots, labels=labels, title=title))
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" role="img" aria-label="{said}" '
+        f'<svg viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" role="img" aria-label="{said}" '
         f'xmlns="http://www.w3.org/2000/svg"><title>{escape(title)}</title><desc>{said}</desc><style>{_STYLE}</style>'
-        f'{"".join(parts)}<text x="{_LEFT}" y="24" font-weight="600">{escape(title)}</text></svg>\n'
+        f'{"".join(parts)}{legend}<text x="{_LEFT}" y="24" font-weight="600">{escape(title)}</text></svg>\n'
     )
 
 
@@ -68,7 +87,7 @@ def _x(share: float) -> float:
 
 
 def _y(share: float) -> float:
-    return _TOP + (_HEIGHT - _TOP - _BOTTOM) * (1 - share)
+    return _TOP + (_PLOT - _TOP) * (1 - share)
 
 
 def _axes(limit: float) -> str:
@@ -98,15 +117,33 @@ def _lanes(dots: Sequence[Dot], labels: Mapping[str, str]) -> list[str]:
     return list(dict.fromkeys([*labels, *(dot.lane for dot in dots)]))
 
 
-def _legend(lanes: Sequence[str], drawn: Collection[str], labels: Mapping[str, str]) -> str:
-    shown = [lane for lane in lanes if lane in drawn]
-    wide = min(140, (_WIDTH - _LEFT - _RIGHT) // (len(shown) + 1))
-    y, parts = _HEIGHT - 16, []
-    for number, lane in enumerate(shown):
-        style, x = lane_style(lane, lanes.index(lane)), _LEFT + 8 + wide * number
-        parts.append(marker_svg(x, y - 4, style.marker, style.colour))
-        parts.append(f'<text x="{x + 12}" y="{y}">{escape(labels.get(lane, lane))}</text>')
-    x = _LEFT + 8 + wide * len(shown)
-    return "".join(
-        [*parts, f'<circle class="chosen" cx="{x}" cy="{y - 4}" r="7"/><text x="{x + 14}" y="{y}">chosen</text>']
-    )
+def _front(dots: Sequence[Dot], style: LaneStyle) -> str:
+    """From the bottom up to the point that forgets most, then right and up from point to point, then to the edge."""
+    front = [dots[place] for place in pareto_front([(dot.forget_acc, dot.retain_acc) for dot in dots])]
+    if not front:
+        return ""
+    path = [f"M{_x(front[0].forget_acc):.1f} {_y(0):.1f}"]
+    path += [f"V{_y(dot.retain_acc):.1f}H{_x(after):.1f}" for dot, after in _with_next(front)]
+    dash = f' stroke-dasharray="{style.dash}"' if style.dash else ""
+    return f'<path class="front" d="{"".join(path)}" stroke="{style.colour}"{dash}/>'
+
+
+def _with_next(front: Sequence[Dot]) -> list[tuple[Dot, float]]:
+    return list(zip(front, [*(dot.forget_acc for dot in front[1:]), 1.0], strict=True))
+
+
+def _legend(styles: Mapping[str, LaneStyle], labels: Mapping[str, str]) -> tuple[str, int]:
+    """The legend, in as many rows as it needs, and the height of the whole picture."""
+    parts, x, y = [], float(_LEFT + 8), _PLOT + _BOTTOM + 8
+    entries = [(labels.get(lane, lane), style) for lane, style in styles.items()]
+    for words, style in [*entries, ("chosen", None)]:
+        width = 40 + _LETTER * len(words)
+        if x + width > _WIDTH and x > _LEFT + 8:
+            x, y = _LEFT + 8, y + _ROW
+        if style is not None:
+            parts.append(marker_svg(x, y - 4, style.marker, style.colour))
+        else:
+            parts.append(f'<circle class="chosen" cx="{x:.1f}" cy="{y - 4}" r="7"/>')
+        parts.append(f'<text x="{x + 14:.1f}" y="{y}">{escape(words)}</text>')
+        x += width
+    return "".join(parts), y + 16

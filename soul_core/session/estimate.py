@@ -117,7 +117,8 @@ def estimate(config: RaceConfig, *, shelf: Shelf | None = None, has_gold: bool |
     return Estimate(
         seconds=found.load_seconds + training + asking + writing,
         memory_mb=found.memory_mb,
-        basis=f"Measured on this machine: a step takes {steps or 'no time'}, an evaluation {found.curve_seconds:.1f} s.",
+        basis=f"Measured on this machine: a step takes {steps or 'no time'}, "
+        f"an evaluation {found.curve_seconds:.1f} s.",
     )
 
 

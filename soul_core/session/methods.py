@@ -51,7 +51,7 @@ NAMED: dict[str, Named] = {
         Named(
             name="loku",
             label="LoKU",
-            sentence="The hinge loss on LoRA matrices that start from the weights that matter most to the forget rows.",
+            sentence="The hinge loss on LoRA matrices that start from what matters most to the forget rows.",
             paper="Cha et al. 2025, arXiv:2408.06621",
             objective="ihl",
             weights=WeightsConfig(kind="lora", init="fila"),

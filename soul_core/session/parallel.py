@@ -73,6 +73,9 @@ def work_in_parallel(
     Close the iterator to stop; races under way are then not recorded.
 
     Args:
+        configs: The races.
+        book: Where they are recorded, by this process alone.
+        jobs: How many at a time, at least 1; with 1 no process is started.
         plugins: Files that each worker loads first, as this process did.
 
     Raises:

@@ -96,8 +96,10 @@ class PromptLane:
 
 
 def _prompt_of(config: LaneConfig, task: ForgetTask, seed: int) -> dict[str, Any]:
-    makers = {"input-based": input_based_prompt, "icul": icul_prompt}
-    return makers[config.objective.name](task, seed=seed, **options_of(config.objective))
+    options = options_of(config.objective)
+    if config.objective.name == "input-based":
+        return input_based_prompt(task, seed=seed, **options)
+    return icul_prompt(task, seed=seed, **options)
 
 
 def _room(race: RaceConfig, task: ForgetTask, original: LoadedModel) -> int:

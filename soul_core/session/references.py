@@ -95,7 +95,8 @@ class References:
         draw = torch.Generator().manual_seed(self._config.seed)
         width = self._original.model.config.get_text_config().hidden_size
         direction_H = torch.rand(width, generator=draw)
-        return (direction_H / direction_H.norm()).to(self._device)
+        unit_H: Tensor = direction_H / direction_H.norm()
+        return unit_H.to(self._device)
 
 
 def layer_of(objective: ObjectiveConfig, original: LoadedModel) -> int:

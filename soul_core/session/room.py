@@ -24,7 +24,7 @@ _INFLUENCE_VECTORS = {"diagonal": 4, "cg": 7}
 
 
 def needed_bytes(config: RaceConfig, shape: ModelShape, *, gold: bool) -> int:
-    """About what a race takes: models, gradients, optimizer states, and what one batch leaves for the backward pass."""
+    """About what a race takes: models, gradients, optimizer states, and what one batch keeps for the backward."""
     tokens = 2 * config.batch_size * _TOKENS_OF_A_ROW  # forget and retain rows
     return estimate_memory(
         shape.parameters,

@@ -1,0 +1,135 @@
+"""What the pickers of objectives and methods offer and say: pure functions of the registry. They know no component."""
+
+from html import escape
+
+from soul_core.errors import ConfigError
+from soul_core.objectives import IDEAS, OBJECTIVES, RETAINS, Objective, find_objective
+from soul_core.session.methods import NAMED, lane_of, method_names
+from soul_core.session.presets import PRESETS as RACE_PRESETS
+from soul_core.session.presets import STUDIED, preset_cell
+from soul_core.ui import text
+from soul_core.ui.html import notice
+
+AGAINST = ("fo-graddiff", "so-graddiff")
+"""What a method that has no FO and SO is raced against."""
+_MEANING = r", \quad"
+_ANY_PRESET = next(iter(RACE_PRESETS))
+
+
+def idea_choices() -> list[tuple[str, str]]:
+    """Label and name of every idea that some objective follows, in the order of the page."""
+    used = {entry.idea for entry in OBJECTIVES.values()}
+    return [(label, idea) for idea, label in IDEAS.items() if idea in used]
+
+
+def objective_choices(idea: str) -> list[tuple[str, str]]:
+    """Label and name of every objective of one idea."""
+    return [(entry.label, name) for name, entry in OBJECTIVES.items() if entry.idea == idea]
+
+
+def retain_choices(objective: str) -> list[tuple[str, str]]:
+    """Label and name of every retain term that an objective can have, its own first."""
+    return [(RETAINS[name].label, name) for name in find_objective(objective).retains]
+
+
+def has_retain(objective: str) -> bool:
+    """Whether an objective has anything to weigh against forgetting."""
+    return find_objective(objective).retains != ("none",)
+
+
+def is_trained(objective: str) -> bool:
+    """Whether an objective is followed step by step, so that there is an FO and an SO of it."""
+    return objective in OBJECTIVES and OBJECTIVES[objective].kind == "trained"
+
+
+def method_choices() -> list[tuple[str, str]]:
+    """Label and name of every method without a choice of weights."""
+    return [(lane_of(name, _ANY_PRESET).label, name) for name in method_names()]
+
+
+def methods_for(objective: str) -> list[str]:
+    """FO and SO of GradDiff with a method that has neither."""
+    named = next((name for name, method in NAMED.items() if method.objective == objective), objective)
+    return [*AGAINST, named]
+
+
+def formula_of(objective: str, retain: str) -> str:
+    """What is minimised: the forget term, then γ times the retain term on a line of its own, then what letters mean.
+
+    Args:
+        objective: Its name.
+        retain: Name of its retain term.
+    """
+    entry = find_objective(objective)
+    term = RETAINS[retain].formula if retain in RETAINS and entry.kind == "trained" else ""
+    if not term:
+        return entry.formula
+    forget, comma, meaning = entry.formula.partition(_MEANING)
+    lines = [forget, rf"{{}} + \gamma \cdot {term}", *([rf"\text{{{text.WHERE}}}\ {meaning.strip()}"] if comma else [])]
+    return r"\begin{aligned} &" + r" \\[4pt] &".join(lines) + r" \end{aligned}"
+
+
+def objective_text(objective: str, retain: str, other: str = "") -> str:
+    """The objective's sentence, formula, paper and needs, as Markdown.
+
+    Args:
+        objective: Its name.
+        retain: The retain term of FO.
+        other: That of SO, if it is another.
+    """
+    entry = find_objective(objective)
+    parts = [entry.sentence, f"$$\n{formula_of(objective, retain)}\n$$"]
+    if other in RETAINS and other != retain:
+        parts.append(text.other_retain(RETAINS[other].label))
+    parts.append(f"<small>{escape(entry.paper)}</small>")
+    needs = needs_of(entry, retain)
+    if needs:
+        parts.append(f"<small>{escape(text.NEEDS)}: {escape('; '.join(needs))}.</small>")
+    return "\n\n".join(parts)
+
+
+def needs_of(entry: Objective, retain: str) -> tuple[str, ...]:
+    """What an objective and its retain term need beyond the rows, in words."""
+    term = RETAINS.get(retain)
+    if term is None or entry.kind != "trained":
+        return entry.needs
+    logits = (text.NEEDS_LOGITS,) if term.needs_logits else ()
+    hidden = (text.NEEDS_HIDDEN,) if term.needs_hidden else ()
+    return tuple(dict.fromkeys([*entry.needs, *logits, *hidden]))
+
+
+def methods_html(methods: list[str], preset: str) -> str:
+    """What each chosen method does, in a sentence; a name that is none is left out."""
+    items = []
+    for method in methods:
+        try:
+            lane = lane_of(method, preset)
+        except ConfigError:
+            continue
+        meant = method.rpartition("=")[2]
+        said = NAMED[meant].sentence if meant in NAMED else find_objective(lane.objective.name).sentence
+        items.append(f"<li><b>{escape(lane.label)}</b> <code>{escape(lane.name)}</code> {escape(said)}</li>")
+    return f'<ul class="soul-methods-note">{"".join(items)}</ul>' if items else ""
+
+
+def preset_html(preset: str, objective: str = "", *, edited: bool = False, lora: bool = False) -> str:
+    """What a preset shows and what was found, or that the settings are no longer its own.
+
+    Args:
+        preset: Its name.
+        objective: What FO and SO follow; empty where each lane has its own.
+        edited: Whether a setting was changed by hand.
+        lora: Whether LoRA matrices are trained.
+    """
+    entry = RACE_PRESETS[preset]
+    shows = f"<p>{escape(entry.shows)}</p>"
+    if edited:
+        return shows + notice(text.EDITED, kind="info")
+    if not objective:
+        return f"{shows}<p>{escape(text.PRESET_OF_METHODS)}</p>"
+    cell = preset_cell(preset, objective, lora=lora)
+    # The study behind the findings is of one objective; the others have a source and maybe a note.
+    finding = entry.finding if objective == STUDIED and not lora else ""
+    found = f"<p><b>{text.FINDING}:</b> {escape(finding)}</p>" if finding else ""
+    source = f"{cell.source.rstrip('.')}. {cell.note}".strip()
+    return f"{shows}{found}<p><b>{text.SETTINGS_FROM}:</b> {escape(source)}</p>"
