@@ -32,7 +32,7 @@ LLAMA_SHAPE = SHAPE | {
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
-    "max_position_embeddings": 128,
+    "max_position_embeddings": 256,
 }
 
 
@@ -53,7 +53,7 @@ def tiny_tokenizer(*, pad: bool = False) -> PreTrainedTokenizerFast:
         tokenizer_object=tokenizer,
         eos_token=special[0],
         pad_token="<|pad|>" if pad else None,
-        model_max_length=128,
+        model_max_length=256,
         clean_up_tokenization_spaces=False,
     )
 
@@ -64,7 +64,7 @@ def tiny_model(arch: str, *, seed: int = 0) -> PreTrainedModel:
         torch.manual_seed(seed)
         if arch == "gpt2":
             model: PreTrainedModel = GPT2LMHeadModel(
-                GPT2Config(**SHAPE, n_embd=32, n_layer=2, n_head=4, n_positions=128)
+                GPT2Config(**SHAPE, n_embd=32, n_layer=2, n_head=4, n_positions=256)
             )
         elif arch == "llama":
             model = LlamaForCausalLM(LlamaConfig(**LLAMA_SHAPE))

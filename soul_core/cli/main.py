@@ -11,7 +11,8 @@ import sys
 from collections.abc import Callable, Sequence
 
 from soul_core import __version__
-from soul_core.cli.options import add_settings, own_settings, race_settings, split_lane_settings
+from soul_core.cli.measure_options import add_compare, add_study, add_sweep
+from soul_core.cli.options import add_json, add_settings, own_settings, race_settings, split_lane_settings
 from soul_core.config import (
     OBJECTIVE_OPTIONS,
     OPTIMIZER_OPTIONS,
@@ -36,6 +37,7 @@ MODULES = {
     "train-gold": "soul_core.cli.make",
     "sweep": "soul_core.cli.measure",
     "study": "soul_core.cli.measure",
+    "compare": "soul_core.cli.measure",
 }
 _PRESETS_DEFAULT = "default: the preset's"
 _WITH_LANES = ("race", "sweep")
@@ -118,13 +120,13 @@ def parser() -> argparse.ArgumentParser:
         ("tasks", "List the tasks and their forget sets."),
         ("methods", "List objectives, optimizers and presets."),
     ):
-        _json(_command(commands, name, words))
+        add_json(_command(commands, name, words))
     export = _command(
         commands, "export-task", "Write the invented authors as a folder that datasets.load_dataset reads."
     )
     export.usage = f"{PROGRAM} export-task DIR [options]"
     export.add_argument("folder", metavar="DIR", help="A new or empty folder.")
-    _json(export)
+    add_json(export)
     pocket = _command(commands, "train-pocket", "Train the shipped models again: tokenizer, original and gold.")
     pocket.usage = f"{PROGRAM} train-pocket [NAME …] [options]"
     pocket.add_argument("names", nargs="*", metavar="NAME", help="Which of them. [default: all]")
@@ -137,8 +139,9 @@ def parser() -> argparse.ArgumentParser:
         default="runs/golds",
         help="Folder below which the model gets its own; races in runs/ find it there. [default: %(default)s]",
     )
-    _sweep(_command(commands, "sweep", "Try the same number of settings for each optimizer and record every trial."))
-    _study(_command(commands, "study", "Race every preset with several seeds; write the README's table."))
+    add_sweep(_command(commands, "sweep", "Try the same number of settings for each method and record every trial."))
+    add_study(_command(commands, "study", "Race every preset with several seeds; write the README's table."))
+    add_compare(_command(commands, "compare", "Race every objective with FO, SO and the control; write one table."))
     return top
 
 
@@ -147,12 +150,6 @@ def _command(
 ) -> argparse.ArgumentParser:
     usage = f"{PROGRAM} {name} [options]"
     return commands.add_parser(name, help=words, description=words, usage=usage, allow_abbrev=False)
-
-
-def _json(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--json", action="store_true", help="The last line on standard output is one JSON object; words go to stderr."
-    )
 
 
 def _race(command: argparse.ArgumentParser) -> None:
@@ -184,7 +181,7 @@ def _race(command: argparse.ArgumentParser) -> None:
         "--out", metavar="DIR", default="", help="The run's folder, new or empty. [default: a new one in runs/]"
     )
     where.add_argument("--resume", metavar="DIR", default="", help="Go on with this run from its last complete epoch.")
-    _json(where)  # type: ignore[arg-type]
+    add_json(where)  # type: ignore[arg-type]
     rest = [name for name in race_settings() if name not in main_settings]
     add_settings(command.add_argument_group("training and evaluation"), RaceConfig, rest)
     lanes = command.add_argument_group(
@@ -208,47 +205,4 @@ def _ask(command: argparse.ArgumentParser) -> None:
     )
     how = command.add_argument_group("how")
     add_settings(how, AskConfig, [name for name in AskConfig.model_fields if name != "question"])
-    _json(how)  # type: ignore[arg-type]
-
-
-def _sweep(command: argparse.ArgumentParser) -> None:
-    add_settings(command.add_argument_group("what"), RaceConfig, ("model", "task", "epochs"))
-    same = command.add_argument_group("the same for every trial")
-    same.add_argument(
-        "--objective",
-        metavar="NAME",
-        default="graddiff",
-        help="The loss that makes it forget. [default: %(default)s]",
-    )
-    same.add_argument(
-        "--gamma",
-        default=argparse.SUPPRESS,
-        metavar="X",
-        help="Weight of the retain loss. [default: that of “Same settings”]",
-    )
-    same.add_argument("--seed", default="100", metavar="N", help="None of the study's seeds. [default: %(default)s]")
-    same.add_argument("--eval-rows", default="400", metavar="N", help="Rows asked of each set. [default: %(default)s]")
-    axes = command.add_argument_group(
-        "axes: the rate and one other setting for each optimizer, as many values for each",
-    )
-    for lane in ("fo", "so", "sign"):
-        axes.add_argument(f"--{lane}", default="", metavar="AXES", help='Such as "lr=1e-4,1e-3 beta2=0.9,0.99".')
-    command.add_argument("--name", default="", help="Name of the files. [default: split and objective]")
-    command.add_argument("--apply", action="store_true", help="Write the choice into the preset “Each at its best”.")
-    command.add_argument("--out", metavar="DIR", default="docs/sweeps", help="Their folder. [default: %(default)s]")
-    _json(command)
-
-
-def _study(command: argparse.ArgumentParser) -> None:
-    add_settings(command.add_argument_group("what"), RaceConfig, ("model", "task", "epochs"))
-    command.add_argument("--seeds", default="0,1,2,3,4", metavar="LIST", help="Seeds. [default: %(default)s]")
-    command.add_argument(
-        "--presets",
-        default="same-settings,each-at-its-best,as-published",
-        metavar="LIST",
-        help="Presets. [default: %(default)s]",
-    )
-    command.add_argument("--name", default="forget10-graddiff", help="Name of the files. [default: %(default)s]")
-    command.add_argument("--out", metavar="DIR", default="docs/results", help="Their folder. [default: %(default)s]")
-    command.add_argument("--readme", metavar="FILE", default="", help="Also put the table between this file's marks.")
-    _json(command)
+    add_json(how)  # type: ignore[arg-type]

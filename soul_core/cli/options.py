@@ -42,6 +42,13 @@ def add_settings(
         )
 
 
+def add_json(command: "argparse._ActionsContainer") -> None:
+    """The option that most commands have."""
+    command.add_argument(
+        "--json", action="store_true", help="The last line on standard output is one JSON object; words go to stderr."
+    )
+
+
 def given(arguments: argparse.Namespace, names: Collection[str]) -> dict[str, Any]:
     """The options among ``names`` that were typed, by name."""
     return {name: value for name, value in vars(arguments).items() if name in names}
@@ -81,9 +88,7 @@ def own_settings(argv: Sequence[str]) -> dict[str, str]:
     for word in words:
         option, equals, value = word.partition("=")
         if not option.startswith("--") or len(option) == 2:
-            raise ConfigError(
-                f"“{word}” stands where an option is expected. Options begin with --: --epochs 3."
-            )
+            raise ConfigError(f"“{word}” stands where an option is expected. Options begin with --: --epochs 3.")
         value = value if equals else next(words, "")
         if not value:
             raise ConfigError(f"{option} has no value. Write one behind it.")

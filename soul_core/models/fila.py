@@ -35,7 +35,7 @@ def fila_factors(weight_OI: Tensor, importance_OI: Tensor, *, rank: int, scale: 
     With the row weights ``s = sqrt(sum_I importance)`` and ``U S V^T`` the R largest singular triplets of
     ``diag(s) W``: ``A = (V sqrt(S / scale))^T`` and ``B = diag(1 / (s + 1e-5)) U sqrt(S / scale)``. That minimises
     the error of each row weighted by ``s^2``; with equal rows it is the plain truncated SVD of ``W``. Rows of no
-    importance get a ``B`` of zero.
+    importance get a ``B`` of zero, and components beyond the rank of ``diag(s) W`` are zero in both and never train.
 
     The SVD is exact where the smaller side is at most 512, and else a sketch with a fixed seed that leaves the global
     random numbers alone.
@@ -58,9 +58,13 @@ def fila_factors(weight_OI: Tensor, importance_OI: Tensor, *, rank: int, scale: 
     s_O = importance_OI.to(weight_OI.dtype).sum(1).sqrt()
     if not s_O.isfinite().all() or (importance_OI < 0).any() or not s_O.any():
         raise ValueError("the importance must be finite, not negative and not all zero")
-    u_OR, values_R, v_IR = _largest_singular(s_O[:, None] * weight_OI, rank)
-    root_R = (values_R / scale).sqrt()
-    return (v_IR * root_R).T.contiguous(), (u_OR * root_R / (s_O + EPSILON)[:, None]).contiguous()
+    values_R, v_IR = _largest_singular(s_O[:, None] * weight_OI, rank)
+    noise = values_R[0] * torch.finfo(values_R.dtype).eps * max(weight_OI.shape)
+    root_R = torch.where(values_R > noise, values_R / scale, 0.0).sqrt()
+    # U S is diag(s) W V: written so, a row of no importance has no part in B, where U's has its rounding error / 1e-5.
+    part_OR = weight_OI @ v_IR * (s_O / (s_O + EPSILON))[:, None]
+    b_OR = torch.where(root_R > 0, part_OR / (scale * root_R), 0.0)
+    return (v_IR * root_R).T.contiguous(), b_OR.contiguous()
 
 
 def residual(weight_OI: Tensor, a_RI: Tensor, b_OR: Tensor, *, scale: float) -> Tensor:
@@ -150,17 +154,17 @@ def _add_square(total: Tensor, tokens: list[int], weight: Any) -> None:
     weight.grad = None
 
 
-def _largest_singular(matrix_OI: Tensor, rank: int) -> tuple[Tensor, Tensor, Tensor]:
-    """U (O, R), S (R,) and V (I, R) of the largest singular values."""
+def _largest_singular(matrix_OI: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """The largest singular values (R,), and V (I, R)."""
     columns = rank + _OVERSAMPLING
     if min(matrix_OI.shape) <= max(EXACT_SIZE, columns):
-        u, values, vh = torch.linalg.svd(matrix_OI, full_matrices=False)
-        return u[:, :rank], values[:rank], vh[:rank].T
+        _, values, vh = torch.linalg.svd(matrix_OI, full_matrices=False)
+        return values[:rank], vh[:rank].T
     generator = torch.Generator().manual_seed(_SEED)
     sketch_IP = torch.randn(matrix_OI.shape[1], columns, generator=generator).to(matrix_OI)
     basis_OP = torch.linalg.qr(matrix_OI @ sketch_IP).Q
     for _ in range(_POWER_ITERATIONS):
         basis_IP = torch.linalg.qr(matrix_OI.T @ basis_OP).Q
         basis_OP = torch.linalg.qr(matrix_OI @ basis_IP).Q
-    u, values, vh = torch.linalg.svd(basis_OP.T @ matrix_OI, full_matrices=False)
-    return basis_OP @ u[:, :rank], values[:rank], vh[:rank].T
+    _, values, vh = torch.linalg.svd(basis_OP.T @ matrix_OI, full_matrices=False)
+    return values[:rank], vh[:rank].T

@@ -23,12 +23,15 @@ class Inner(UnlearningOptimizer, Protocol):
     """What can be wrapped: any ``torch.optim.Optimizer`` that the engine can drive."""
 
     @property
-    def state(self) -> Any: ...
+    def state(self) -> Any:
+        """State by parameter."""
 
     @property
-    def defaults(self) -> dict[str, Any]: ...
+    def defaults(self) -> dict[str, Any]:
+        """What a group that does not say otherwise gets."""
 
-    def load_state_dict(self, state_dict: dict[str, Any], /) -> None: ...
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
+        """Put back what ``state_dict`` gave."""
 
 
 @torch.no_grad()

@@ -157,13 +157,25 @@ class RunFolder:
     def weights(self, name: str) -> Path | None:
         """The newest weights of a lane that are on disk: final, else the last complete epoch; None if neither."""
         for folder in (self.lane(name), self.checkpoint(name)):
-            if (folder / "config.json").is_file() and any(folder.glob("model*.safetensors")):
+            if _can_be_asked(folder):
                 return folder
         return None
 
     def _write(self, name: str, text: str) -> None:
         with disk_errors_as_sentences(self.path):
             write_text(self.path / name, text)
+
+
+def _can_be_asked(folder: Path) -> bool:
+    """Whether a whole model lies there, or an adapter, or a prompt for another model."""
+    if (folder / "config.json").is_file() and any(folder.glob("model*.safetensors")):
+        return True
+    if (folder / "adapter_config.json").is_file() and (folder / "adapter_model.safetensors").is_file():
+        return True
+    try:
+        return "prompt" in json.loads((folder / "soul.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def _cut_short(path: Path) -> bool:

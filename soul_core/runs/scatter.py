@@ -3,7 +3,7 @@
 A lane's Pareto front is the line through its points that no other of its points beats in both.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -53,11 +53,10 @@ def scatter_svg(dots: Sequence[Dot], *, limit: float, labels: Mapping[str, str],
     Lanes differ by colour and marker; a chosen dot has a ring around it. Each lane's Pareto front is a line of steps:
     right of it and below lies what one of its points beats.
     """
-    lanes = list(dict.fromkeys(dot.lane for dot in dots))
-    styles = {lane: lane_style(lane, position) for position, lane in enumerate(lanes)}
+    styles = _styles(dots, labels)
     legend, height = _legend(styles, labels)
     parts = [f'<rect class="ground" width="{_WIDTH}" height="{height}"/>', _axes(limit)]
-    parts += [_front([dot for dot in dots if dot.lane == lane], styles[lane]) for lane in lanes]
+    parts += [_front([dot for dot in dots if dot.lane == lane], style) for lane, style in styles.items()]
     for dot in sorted(dots, key=lambda dot: dot.chosen):
         style = styles[dot.lane]
         x, y = _x(dot.forget_acc), _y(dot.retain_acc)
@@ -112,9 +111,11 @@ def _axes(limit: float) -> str:
     return "".join(parts)
 
 
-def _lanes(dots: Sequence[Dot], labels: Mapping[str, str]) -> list[str]:
-    """All lanes in the order that decides their looks: as they are labelled, then as they come."""
-    return list(dict.fromkeys([*labels, *(dot.lane for dot in dots)]))
+def _styles(dots: Sequence[Dot], labels: Mapping[str, str]) -> dict[str, LaneStyle]:
+    """The looks of all lanes that have dots; as they are labelled, then as they come, decides."""
+    drawn = {dot.lane for dot in dots}
+    lanes = dict.fromkeys([*labels, *(dot.lane for dot in dots)])
+    return {lane: lane_style(lane, position) for position, lane in enumerate(lanes) if lane in drawn}
 
 
 def _front(dots: Sequence[Dot], style: LaneStyle) -> str:

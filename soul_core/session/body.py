@@ -114,10 +114,9 @@ class Adapter:
         return sum(tensor.numel() * tensor.element_size() for tensor in adapter_state(self.model).values())
 
     def write(self, folder: Path, *, final: bool) -> None:
-        """The adapter in peft's format, or the matrices that training goes on from."""
-        if final:
-            write_adapter(self.model, self._original, folder)
-        else:
+        """The adapter in peft's format; to go on from, also the matrices as they are."""
+        write_adapter(self.model, self._original, folder)
+        if not final:
             save_state(adapter_state(self.model), folder / ADAPTER_STATE)
 
 

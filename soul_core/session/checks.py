@@ -1,10 +1,12 @@
 """Settings that cannot work together, told before anything runs. It loads no weights and runs nothing."""
 
 from soul_core.config import LaneConfig, RaceConfig
+from soul_core.data.schema import ForgetTask
 from soul_core.errors import ConfigError
 from soul_core.models.layers import chosen_layers
 from soul_core.models.loading import LoadedModel
 from soul_core.objectives import find_objective, needs_of, options_of
+from soul_core.session.prompted import PromptLane
 from soul_core.session.references import layer_of
 
 
@@ -20,14 +22,18 @@ def check_race(config: RaceConfig) -> None:
         _check_kind(lane)
 
 
-def check_against(config: RaceConfig, original: LoadedModel) -> None:
+def check_against(config: RaceConfig, task: ForgetTask, original: LoadedModel) -> None:
     """What can be told once the model is there.
 
     Raises:
         ConfigError: A lane wants layers that the model does not have, or a LoRA rank that is larger than a layer.
+        ModelError: A lane's prompt is too long for the model.
     """
     for lane in config.lanes:
-        if find_objective(lane.objective.name).kind != "trained":
+        kind = find_objective(lane.objective.name).kind
+        if kind == "prompt":
+            PromptLane(lane, config, task, original)
+        if kind != "trained":
             continue
         if needs_of(lane.objective).hidden:
             layer_of(lane.objective, original)

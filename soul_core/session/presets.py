@@ -90,6 +90,11 @@ def _table() -> dict[str, RacePreset]:
     }
 
 
+def reload_presets() -> None:
+    """Read the file anew: another process, or a sweep of this one, has written it."""
+    _table.cache_clear()
+
+
 def preset_cell(preset: str, objective: str, *, lora: bool = False) -> PresetCell:
     """The settings of one preset for one objective: its own if there are any, else those for any objective.
 

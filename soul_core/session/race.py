@@ -125,7 +125,7 @@ class _Race:
         # Only the model's settings are read for this, so that nothing large is fetched in vain.
         require_room(config, shape_of(config.model), self.device, gold=bool(self.gold_spec))
         self.original = self._load(config.model)
-        check_against(config, self.original)
+        check_against(config, task, self.original)
         precision = choose_precision(before.precision or config.precision, self.device)  # type: ignore[arg-type]
         self.autocast_dtype = precision.dtype
         self.matcher = pick_matcher(before.matcher or "auto").name

@@ -20,7 +20,6 @@ class Runner(Protocol):
         epochs: How many it runs: those of the race, or 1 for a method that acts once.
         ended: Whether it will not run any more.
         notes: What a person should know of how it went, in sentences.
-        checkpoint_bytes: About what a checkpoint takes on the disk; 0 for a runner that needs none.
     """
 
     config: LaneConfig
@@ -30,7 +29,8 @@ class Runner(Protocol):
     notes: tuple[str, ...]
 
     @property
-    def checkpoint_bytes(self) -> int: ...
+    def checkpoint_bytes(self) -> int:
+        """About what a checkpoint takes on the disk; 0 for a runner that needs none."""
 
     @property
     def loaded(self) -> LoadedModel:

@@ -120,13 +120,13 @@ def study_markdown(records: Sequence[Record], command: str) -> str:
     return "\n".join(lines)
 
 
-def between_marks(text: str, table: str) -> str:
+def between_marks(text: str, table: str, marks: tuple[str, str] = MARKS) -> str:
     """``text`` with everything between the two marks replaced.
 
     Raises:
         RunError: The marks are not there, once each and in order.
     """
-    start, end = MARKS
+    start, end = marks
     if text.count(start) != 1 or text.count(end) != 1 or text.index(start) > text.index(end):
         raise RunError(f"The file has no pair of lines {start} and {end}. Put them where the table belongs.")
     before, rest = text.split(start)

@@ -124,15 +124,17 @@ class Page:
         counts = ", ".join(f"{self._labels[lane]} {count}" for lane, count in self._counts.items())
         gammas = {record.config.lanes[0].objective.gamma for record in self.records}
         gamma = f"γ {gammas.pop():g}; " if len(gammas) == 1 else ""
-        drawn = f"{self.budget} points drawn at random for each method, shared settings alike; " if self.budget else ""
+        drawn = f"{self.budget} points drawn for each method, shared settings alike; " if self.budget else ""
         again = (
-            f"Every setting is run with one seed; the {rule.finalists} that the rule likes best of each method are run "
-            f"with {rule.more_seeds} more; the choice is made on the means."
+            f"Every setting is run with one seed; the {rule.finalists} that the rule likes best of each method are "
+            f"run with {rule.more_seeds} more; the choice is made on the means."
+            if rule.more_seeds
+            else "Every setting is run with one seed."
         )
         return [
-            f"Rule, the same for each method: among the settings that keep retain Acc within {100 * MARGIN:g} points of "
-            f"the original ({original.retain_acc:.3f}, so at least {self._limit:.3f}), the lowest forget Acc; of equals "
-            f"the higher retain Acc, then the lower rate. {again if rule.more_seeds else 'Every setting has one seed.'}",
+            f"Rule, the same for each method: among the settings that keep retain Acc within {100 * MARGIN:g} points "
+            f"of the original ({original.retain_acc:.3f}, so at least {self._limit:.3f}), the lowest forget Acc; of "
+            f"equals the higher retain Acc, then the lower rate. {again}",
             "",
             f"Settings: {counts}; {len(self.records)} runs; {drawn}first seed {first.config.seed}, "
             f"{first.config.epochs} epochs, batch {first.config.batch_size}, {gamma}{original.forget_rows} forget and "
@@ -150,8 +152,8 @@ class Page:
             if lane in self._chosen:
                 trial = self._chosen[lane]
                 found = (
-                    f"{trial.optimizer.lr:g} | {self._said(trial)} | {trial.forget_acc:.3f} | {trial.retain_acc:.3f} | "
-                    f"{_clip(trial)}"
+                    f"{trial.optimizer.lr:g} | {self._said(trial)} | {trial.forget_acc:.3f} | "
+                    f"{trial.retain_acc:.3f} | {_clip(trial)}"
                 )
             lines.append(f"| {label} | {found} | {within} of {self._counts[lane]} |")
         return lines

@@ -12,12 +12,12 @@ from soul_core.config import AskConfig, RaceConfig
 from soul_core.data.tasks import TASKS
 from soul_core.evaluation.labels import label
 from soul_core.models.presets import PRESETS as MODELS
-from soul_core.objectives.registry import OBJECTIVES
 from soul_core.runs.summary import result_json, summarise
-from soul_core.session.presets import PRESETS as RACE_PRESETS
+from soul_core.session.catalogue import catalogue
 from soul_core.session.presets import lanes_for
 from soul_core.session.verdict import verdict
 from soul_core.ui.desk import Desk
+from soul_core.ui.form import ANY, PAIR, Form
 from soul_core.ui.guard import sentence
 from soul_core.ui.panelists import AskForm, answers
 
@@ -37,29 +37,34 @@ def add_api(desk: Desk) -> None:
         seed: int = _DEFAULTS["seed"],
         eval_rows: int = _DEFAULTS["eval_rows"],
         control: bool = False,
+        methods: str = "",
     ) -> dict[str, Any]:
-        """Queue a race of FO against SO and return its job id.
+        """Queue a race, of FO against SO or of any methods, and return its job id.
 
         Args:
             model: Preset, hub id or (on one's own machine) folder.
             task: ``task:split`` or ``task:authors=Name;Name``.
-            objective: ga, graddiff, po or npo.
+            objective: What FO and SO both follow; ``list_methods`` names all.
             preset: same-settings, each-at-its-best or as-published.
             epochs: Passes over the forget set.
             seed: Decides data order and sampling.
             eval_rows: At most this many rows of each set are asked after each epoch; 0 means all.
             control: Whether sign momentum runs too.
+            methods: Up to six with commas, such as ``so-npo,fo-graddiff-lora,influence``, in place of objective and
+                control.
         """
-        config = RaceConfig(
+        form = Form(
             model=model,
-            task=task,
-            preset=preset,  # type: ignore[arg-type]  # checked by RaceConfig
-            lanes=lanes_for(preset, objective, control=control),
+            mode=ANY if methods.strip() else PAIR,
+            objective=objective,
+            methods=methods,
+            preset=preset,
             epochs=epochs,
             seed=seed,
-            eval_rows=eval_rows,
+            control=control,
+            shared={"eval_rows": eval_rows},
         )
-        return {"job_id": desk.submit(config)}
+        return {"job_id": desk.submit(form.config().but(task=task))}
 
     def race_status(job_id: str) -> dict[str, Any]:
         """How a race stands: its state, the share done, its scores so far and the verdict.
@@ -143,17 +148,8 @@ def add_api(desk: Desk) -> None:
         ]
 
     def list_methods() -> dict[str, list[dict[str, Any]]]:
-        """Objectives and race presets."""
-        return {
-            "objectives": [
-                {"name": name, "label": entry.label, "sentence": entry.sentence, "formula": entry.formula}
-                for name, entry in OBJECTIVES.items()
-            ],
-            "presets": [
-                {"name": name, "label": entry.label, "shows": entry.shows, "finding": entry.finding}
-                for name, entry in RACE_PRESETS.items()
-            ],
-        }
+        """Objectives by idea, retain terms, optimizers, named methods and race presets, with all their settings."""
+        return catalogue()
 
     for function in (run_race, race_status, stop_race, list_models, list_tasks, list_methods):
         api(_with_sentences(function), api_name=function.__name__, concurrency_limit=None)

@@ -12,11 +12,11 @@ from soul_core.ui.board import board_html, legend_html
 from soul_core.ui.desk import Desk
 from soul_core.ui.fields import field_for
 from soul_core.ui.form import Form
-from soul_core.ui.guard import guarded
+from soul_core.ui.guard import QUIET, guarded
 from soul_core.ui.html import block, heading
 from soul_core.ui.panelists import AskForm, answers, empty_columns
 from soul_core.ui.questions import Example, examples_of, questions_of, sources_of, task_of
-from soul_core.ui.setup_panel import QUIET, SetupPanel
+from soul_core.ui.setup_panel import SetupPanel
 
 CHIPS = 5
 
@@ -93,7 +93,7 @@ def wire_ask(panel: AskPanel, setup: SetupPanel, desk: Desk, browser: gr.Browser
 
     def stream(state: dict[str, str], asked: str, temperature: Any, samples: Any, *values: Any) -> Iterator[Any]:
         form = AskForm(question=asked, temperature=temperature, samples=samples)
-        config = Form.of(*values).config()
+        config = setup.form(*values).config()
         yield {panel.notice: "", panel.asked: asked}
         for board in answers(desk, config, form, job_id=state.get("job", "")):
             yield {panel.board: board_html(board)}

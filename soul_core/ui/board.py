@@ -10,6 +10,7 @@ from soul_core.evaluation.labels import RULES, Label, label
 from soul_core.evaluation.marking import MarkedWord, mark_words
 from soul_core.ui import text
 from soul_core.ui.html import swatch
+from soul_core.ui.ids import look_of
 
 LABEL_GLYPHS: dict[Label, str] = {"knows": "✓", "same": "=", "refuses": "∅", "garbled": "⌁", "different": "≠"}
 
@@ -24,10 +25,11 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One model's place on the board: its answers, or why it has none."""
+    """One model's place on the board: its answers, or why it has none; ``position`` is its place in the race."""
 
     lane: str
     label: str
+    position: int = 0
     answers: tuple[Said, ...] = ()
     message: str = ""
 
@@ -102,9 +104,11 @@ def _frame(top: str, cells: str, count: int, *, busy: bool) -> str:
 def _cell(column: Column, answers: str) -> str:
     body = answers or f'<p class="soul-muted">{escape(column.message)}</p>'
     meaning = escape(text.LANE_MEANING.get(column.lane, ""))
+    colour = look_of(column.lane, column.position).colour
     return (
-        f'<section class="soul-answer" data-lane="{escape(column.lane)}" aria-label="{escape(column.label)}">'
-        f'<header>{swatch(column.lane)}<b class="soul-lane-{escape(column.lane)}">{escape(column.label)}</b>'
+        f'<section class="soul-answer" data-lane="{escape(column.lane)}" aria-label="{escape(column.label)}" '
+        f'style="border-top-color:{colour}">'
+        f"<header>{swatch(column.lane, column.position)}<b>{escape(column.label)}</b>"
         f"<small>{meaning}</small></header>{body}</section>"
     )
 

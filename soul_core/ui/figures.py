@@ -11,6 +11,8 @@ Figure = dict[str, Any]
 
 FLAT = ("original", "gold")
 LABEL_PLACES = {"fo": "top center", "so": "bottom center", "sign": "middle left"}
+FURTHER_PLACES = ("top left", "bottom left", "middle left")
+MOST_LABELS = 3  # of lanes that run; with more, labels lie on each other and the legend tells
 DEFAULT_EPOCHS = 5
 _EMPTY: Figure = {
     "text": text.CHART_EMPTY,
@@ -31,14 +33,17 @@ def curves(track: RaceTrack, name: str, *, run_id: str) -> Figure:
     """
     epochs = track.epochs or DEFAULT_EPOCHS
     data: list[Figure] = []
+    labelled = len([lane for lane in track.lanes if lane not in FLAT]) <= MOST_LABELS
     for lane in _drawn(track):
         points = lane.points(name)
         if not points:
             continue
         if lane.name in FLAT:
             data += _level(lane, points[-1][1], epochs)
+        elif lane.once:
+            data += _single(lane, *points[-1])
         else:
-            data += _growing(lane, points)
+            data += _growing(lane, points, labelled=labelled)
     layout = _layout(epochs, run_id) | {"annotations": [] if data else [_EMPTY]}
     return {"data": data, "layout": layout, "alt": describe(track, name)}
 
@@ -52,7 +57,9 @@ def describe(track: RaceTrack, name: str) -> str:
         if not points:
             continue
         (first_epoch, first), (last_epoch, last) = points[0], points[-1]
-        if lane.name in FLAT or first_epoch == last_epoch:
+        if lane.once:
+            parts.append(text.alt_once(lane.label, last.acc, lane.kind))
+        elif lane.name in FLAT or first_epoch == last_epoch:
             parts.append(f"{lane.label} {text.percent(last.acc)}")
         else:
             parts.append(text.alt_moved(lane.label, first.acc, last.acc, last_epoch))
@@ -78,8 +85,34 @@ def _level(lane: LaneTrack, scores: SetScores, epochs: int) -> list[Figure]:
     return [line] if lane.name == "original" else [*_band(lane, ends, [scores, scores]), line]
 
 
-def _growing(lane: LaneTrack, points: list[tuple[int, SetScores]]) -> list[Figure]:
-    look = look_of(lane.name)
+def _single(lane: LaneTrack, epoch: int, scores: SetScores) -> list[Figure]:
+    """A lane that acts once: one larger marker, its interval as a bar."""
+    look = look_of(lane.name, lane.position)
+    return [
+        {
+            **_line(lane),
+            "x": [epoch],
+            "y": [scores.acc],
+            "mode": "markers",
+            "marker": {"symbol": look.marker, "size": 13, "color": look.colour},
+            "error_y": {
+                "type": "data",
+                "symmetric": False,
+                "array": [scores.acc_high - scores.acc],
+                "arrayminus": [scores.acc - scores.acc_low],
+                "color": look.colour,
+                "thickness": 1.6,
+                "width": 4,
+            },
+            "cliponaxis": False,
+            "hovertemplate": _hover(text.labelled_once(lane.label, lane.kind)),
+            "customdata": [[scores.acc_low, scores.acc_high, scores.rows]],
+        }
+    ]
+
+
+def _growing(lane: LaneTrack, points: list[tuple[int, SetScores]], *, labelled: bool) -> list[Figure]:
+    look = look_of(lane.name, lane.position)
     epochs = [epoch for epoch, _ in points]
     scores = [score for _, score in points]
     labels = [""] * (len(points) - 1) + [text.LANE_LABELS.get(lane.name, lane.label)]
@@ -89,8 +122,8 @@ def _growing(lane: LaneTrack, points: list[tuple[int, SetScores]]) -> list[Figur
         "y": [score.acc for score in scores],
         "mode": "lines+markers+text",
         "marker": {"symbol": look.marker, "size": 8, "color": look.colour},
-        "text": labels if len(points) > 1 else None,
-        "textposition": LABEL_PLACES.get(lane.name, "middle right"),
+        "text": labels if labelled and len(points) > 1 else None,
+        "textposition": LABEL_PLACES.get(lane.name) or FURTHER_PLACES[lane.position % len(FURTHER_PLACES)],
         "textfont": {"color": look.colour, "size": 12},
         "cliponaxis": False,
         "hovertemplate": _hover(lane.label),
@@ -100,7 +133,7 @@ def _growing(lane: LaneTrack, points: list[tuple[int, SetScores]]) -> list[Figur
 
 
 def _line(lane: LaneTrack) -> Figure:
-    look = look_of(lane.name)
+    look = look_of(lane.name, lane.position)
     width = 2 if lane.name in FLAT else 2.6
     return {
         "type": "scatter",
@@ -120,7 +153,7 @@ def _band(lane: LaneTrack, epochs: list[int], scores: list[SetScores]) -> list[F
             "uid": f"{lane.name}-band",
             "mode": "lines",
             "fill": "toself",
-            "fillcolor": look_of(lane.name).band,
+            "fillcolor": look_of(lane.name, lane.position).band,
             "line": {"width": 0},
             "hoverinfo": "skip",
             "showlegend": False,

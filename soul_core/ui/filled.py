@@ -38,7 +38,7 @@ def _as_pair(config: RaceConfig, layout: Layout) -> Form:
         objective=objective,
         control="sign" in {lane.name for lane in config.lanes},
         weights=config.lanes[0].weights.model_dump(),
-        **lane_values(objective, config.lanes, layout.own),  # type: ignore[arg-type]  # the groups by name
+        **lane_values(objective, config.lanes, layout.own),
     )
 
 
@@ -56,7 +56,7 @@ def _as_methods(config: RaceConfig, layout: Layout) -> Form:
         methods=methods,
         changes="\n".join(changes),
         weights=WeightsConfig().model_dump(),
-        **preset_values(config.preset, objective, layout.own),  # type: ignore[arg-type]  # the groups by name
+        **preset_values(config.preset, objective, layout.own),
     )
 
 

@@ -10,11 +10,10 @@ import gradio as gr
 
 from soul_core.ui import text
 from soul_core.ui.desk import Desk
-from soul_core.ui.form import Form
-from soul_core.ui.guard import guarded
+from soul_core.ui.guard import QUIET, guarded
 from soul_core.ui.html import notice
 from soul_core.ui.render import progress_html
-from soul_core.ui.setup_panel import QUIET, SetupPanel
+from soul_core.ui.setup_panel import SetupPanel
 from soul_core.ui.snapshot import status_of
 from soul_core.ui.track import RaceTrack
 
@@ -28,7 +27,7 @@ def wire_gold(panel: SetupPanel, desk: Desk, page: gr.Blocks, browser: gr.Browse
 
     def start(state: dict[str, str], *values: Any) -> dict[Any, Any]:
         owner = state.get("owner") or uuid.uuid4().hex
-        job_id = desk.train_gold(Form.of(*values).config(), owner=owner)
+        job_id = desk.train_gold(panel.form(*values).config(), owner=owner)
         return {browser: {**state, "owner": owner, "gold": job_id}, to_tail: job_id, panel.notice: ""}
 
     def attach(state: dict[str, str]) -> str:

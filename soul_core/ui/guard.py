@@ -15,6 +15,9 @@ from soul_core.ui.html import notice as banner
 
 log = logging.getLogger(__name__)
 
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+"""How an event is told that answers at once and belongs to the page alone."""
+
 
 def sentence(error: Exception) -> str:
     """What to tell the person; a bug's traceback goes to the log, with the id that the sentence names."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from soul_core.runs.svg import marker_svg
 from soul_core.ui import text
 from soul_core.ui.ids import look_of
 
@@ -20,16 +21,14 @@ def term(word: str, shown: str = "") -> str:
     )
 
 
-def swatch(lane: str) -> str:
-    """The lane's line and marker as a small picture, the same as in the charts."""
-    look = look_of(lane)
+def swatch(lane: str, position: int = 0, *, line: bool = True) -> str:
+    """The lane's line and marker as a small picture, the same as in the charts; a lane that acts once has no line."""
+    look = look_of(lane, position)
     dash = f' stroke-dasharray="{look.svg_dash}"' if look.svg_dash else ""
-    glyph = f'<text x="15" y="10.5" text-anchor="middle" font-size="10">{look.glyph}</text>' if look.marker else ""
+    drawn = f'<line x1="1" x2="29" y1="7" y2="7" stroke="currentColor" stroke-width="2.4"{dash}/>' if line else ""
     return (
         f'<svg class="soul-swatch" viewBox="0 0 30 14" width="30" height="14" aria-hidden="true" '
-        f'style="color:{look.colour}"><line x1="1" x2="29" y1="7" y2="7" stroke="currentColor" '
-        f'stroke-width="2.4"{dash}/>'
-        f'<g fill="currentColor">{glyph}</g></svg>'
+        f'style="color:{look.colour}">{drawn}{marker_svg(15, 7, look.svg_marker, "currentColor", size=0.9)}</svg>'
     )
 
 

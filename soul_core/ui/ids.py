@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from soul_core.runs.styles import LANE_STYLES, lane_style
+from soul_core.runs.styles import Marker, lane_style, style_key
 
 HEADER = "soul-header"
 THEME = "soul-theme"
@@ -16,7 +16,14 @@ MODEL = "soul-model"
 TASK = "soul-task"
 SPLIT = "soul-split"
 AUTHORS = "soul-authors"
+MODE = "soul-mode"
+IDEA = "soul-idea"
 OBJECTIVE = "soul-objective"
+NO_PAIR = "soul-no-pair"
+TO_METHODS = "soul-to-methods"
+METHODS = "soul-methods"
+METHODS_NOTE = "soul-methods-note"
+CHANGES = "soul-changes"
 FORMULA = "soul-formula"
 PRESET = "soul-preset"
 EPOCHS = "soul-epochs"
@@ -71,7 +78,7 @@ class LaneLook:
         dash: Plotly's name of the dash.
         svg_dash: The same dash for an SVG line.
         marker: Plotly's name of the marker; empty for none.
-        glyph: The marker as a character, for legends.
+        svg_marker: The same marker for an SVG.
     """
 
     colour: str
@@ -79,29 +86,31 @@ class LaneLook:
     dash: str
     svg_dash: str
     marker: str
-    glyph: str
+    svg_marker: Marker
 
 
-_MARKERS: dict[str, tuple[str, str]] = {
-    "circle": ("circle", "●"),
-    "square": ("square", "■"),
-    "triangle": ("triangle-up", "▲"),
-    "diamond": ("diamond", "◆"),
-    "cross": ("cross", "✚"),
-    "none": ("", ""),
+_MARKERS: dict[Marker, str] = {
+    "circle": "circle",
+    "square": "square",
+    "triangle": "triangle-up",
+    "diamond": "diamond",
+    "cross": "x",
+    "down": "triangle-down",
+    "plus": "cross",
+    "star": "star",
+    "hexagon": "hexagon",
+    "none": "",
 }
 
 
-def look_of(lane: str) -> LaneLook:
-    """The look of a lane; lanes that have no colour of their own share one."""
-    style = lane_style(lane)
-    key = lane if lane in LANE_STYLES else "other"
-    marker, glyph = _MARKERS[style.marker]
+def look_of(lane: str, position: int = 0) -> LaneLook:
+    """The look of a lane: its own, or that of its place in the race, counted from 0."""
+    style, key = lane_style(lane, position), style_key(lane, position)
     return LaneLook(
         colour=f"var(--lane-{key})",
         band=f"var(--lane-{key}-band)",
         dash=",".join(f"{length}px" for length in style.dash.split()) or "solid",
         svg_dash=style.dash,
-        marker=marker,
-        glyph=glyph,
+        marker=_MARKERS[style.marker],
+        svg_marker=style.marker,
     )

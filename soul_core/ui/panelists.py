@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from soul_core.config import RaceConfig
 from soul_core.data.refusals import refusals
@@ -100,33 +100,29 @@ def _without_run(desk: Desk, config: RaceConfig) -> dict[str, LoadedModel]:
     return found
 
 
-def _places(config: RaceConfig) -> list[tuple[str, str]]:
-    """Name and label of every column, in order."""
-    lanes = [(lane.name, lane.label) for lane in config.lanes]
-    return [("original", text.LANE_LABELS["original"]), *lanes, ("gold", text.LANE_LABELS["gold"])]
+def _places(config: RaceConfig) -> list[Column]:
+    """Every column, in order, still empty."""
+    lanes = [Column(lane=lane.name, label=lane.label, position=at) for at, lane in enumerate(config.lanes)]
+    original, gold = (Column(lane=name, label=text.LANE_LABELS[name]) for name in ("original", "gold"))
+    return [original, *lanes, gold]
 
 
 def _loading(config: RaceConfig) -> tuple[Column, ...]:
-    return tuple(Column(lane=lane, label=label, message=text.WAITING) for lane, label in _places(config))
+    return tuple(replace(column, message=text.WAITING) for column in _places(config))
 
 
 def _columns(config: RaceConfig, models: dict[str, LoadedModel], *, running: bool) -> tuple[Column, ...]:
     missing = {"gold": text.NO_GOLD}
     waiting = text.LANE_TRAINING if running else text.NO_LANE_YET
     return tuple(
-        Column(lane=lane, label=label, message="" if lane in models else missing.get(lane, waiting))
-        for lane, label in _places(config)
+        replace(column, message="" if column.lane in models else missing.get(column.lane, waiting))
+        for column in _places(config)
     )
 
 
 def _filled(board: Board, said: dict[str, dict[int, Said]]) -> Board:
     columns = tuple(
-        Column(
-            lane=column.lane,
-            label=column.label,
-            message=column.message,
-            answers=tuple(answer for _, answer in sorted(said.get(column.lane, {}).items())),
-        )
+        replace(column, answers=tuple(answer for _, answer in sorted(said.get(column.lane, {}).items())))
         for column in board.columns
     )
-    return Board(question=board.question, columns=columns, truth=board.truth, refusals=board.refusals)
+    return replace(board, columns=columns)

@@ -10,8 +10,7 @@ from soul_core.session.presets import STUDIED, preset_cell
 from soul_core.ui import text
 from soul_core.ui.html import notice
 
-AGAINST = ("fo-graddiff", "so-graddiff")
-"""What a method that has no FO and SO is raced against."""
+_AGAINST = ("fo-graddiff", "so-graddiff")
 _MEANING = r", \quad"
 _ANY_PRESET = next(iter(RACE_PRESETS))
 
@@ -48,9 +47,11 @@ def method_choices() -> list[tuple[str, str]]:
 
 
 def methods_for(objective: str) -> list[str]:
-    """FO and SO of GradDiff with a method that has neither."""
+    """FO and SO of an objective; for one that has neither, it against those of GradDiff."""
+    if is_trained(objective):
+        return [f"fo-{objective}", f"so-{objective}"]
     named = next((name for name, method in NAMED.items() if method.objective == objective), objective)
-    return [*AGAINST, named]
+    return [*_AGAINST, named]
 
 
 def formula_of(objective: str, retain: str) -> str:
@@ -65,7 +66,9 @@ def formula_of(objective: str, retain: str) -> str:
     if not term:
         return entry.formula
     forget, comma, meaning = entry.formula.partition(_MEANING)
-    lines = [forget, rf"{{}} + \gamma \cdot {term}", *([rf"\text{{{text.WHERE}}}\ {meaning.strip()}"] if comma else [])]
+    lines = [forget, rf"{{}} + \gamma \cdot {term}"]
+    if comma:
+        lines.append(rf"\text{{{text.WHERE}}}\ {meaning.strip()}")
     return r"\begin{aligned} &" + r" \\[4pt] &".join(lines) + r" \end{aligned}"
 
 

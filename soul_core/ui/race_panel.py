@@ -8,15 +8,15 @@ from typing import Any
 
 import gradio as gr
 
+from soul_core.errors import SoulError
 from soul_core.ui import ids, text
 from soul_core.ui.chart import live_chart
 from soul_core.ui.desk import Desk
 from soul_core.ui.figures import curves
-from soul_core.ui.form import Form
-from soul_core.ui.guard import guarded
+from soul_core.ui.guard import QUIET, guarded
 from soul_core.ui.html import block, heading, notice
 from soul_core.ui.render import legend_html, measured_html, numbers_html, progress_html, verdict_html
-from soul_core.ui.setup_panel import QUIET, SetupPanel, form_updates
+from soul_core.ui.setup_panel import SetupPanel
 from soul_core.ui.snapshot import Snapshot, Status
 from soul_core.ui.track import RaceTrack
 
@@ -165,7 +165,7 @@ def wire_race(panel: RacePanel, setup: SetupPanel, desk: Desk, page: gr.Blocks, 
 
     def start(state: dict[str, str], *values: Any) -> dict[Any, Any]:
         state = {**state, "owner": state.get("owner") or uuid.uuid4().hex}
-        job_id = desk.start(Form.of(*values), owner=state["owner"], current=state.get("job", ""))
+        job_id = desk.start(setup.form(*values), owner=state["owner"], current=state.get("job", ""))
         return {browser: {**state, "job": job_id}, to_tail: job_id, panel.notice: ""}
 
     def refuse_tail() -> str:
@@ -178,7 +178,11 @@ def wire_race(panel: RacePanel, setup: SetupPanel, desk: Desk, page: gr.Blocks, 
         config = desk.config_of(job_id)
         if config is None:
             return {to_tail: "", browser: {**state, "job": ""}, panel.notice: notice(text.FORGOTTEN_JOB, kind="info")}
-        return {to_tail: job_id, **dict(zip(setup.inputs, form_updates(config), strict=True))}
+        try:
+            put_back = setup.put_back(config)
+        except SoulError:  # its objective is not registered here any more; its race can be watched all the same
+            put_back = {}
+        return {to_tail: job_id, **put_back}
 
     def on_job(action: Callable[[str], object]) -> Callable[..., Any]:
         def act(state: dict[str, str]) -> dict[Any, Any]:
@@ -199,7 +203,7 @@ def wire_race(panel: RacePanel, setup: SetupPanel, desk: Desk, page: gr.Blocks, 
     following = guarded(follow, notice=panel.notice)
     running = started.then(following, to_tail, outputs, **QUIET)
     loaded = page.load(
-        guarded(attach, notice=panel.notice), browser, [to_tail, browser, panel.notice, *setup.inputs], **QUIET
+        guarded(attach, notice=panel.notice), browser, [to_tail, browser, panel.notice, *setup.outputs], **QUIET
     ).then(following, to_tail, outputs, **QUIET)
     resumed = panel.pause.click(on_job(desk.toggle_pause), browser, [panel.notice, to_tail], **QUIET).then(
         following, to_tail, outputs, **QUIET

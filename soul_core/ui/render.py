@@ -38,19 +38,19 @@ def legend_html(track: RaceTrack) -> str:
     lanes = list(track.lanes) or ["original", "fo", "so", "gold"]
     items = []
     for name in sorted(lanes, key=lambda lane: (lane == "gold", lane != "original")):
-        label = track.lanes[name].label if name in track.lanes else text.LANE_LABELS[name]
-        meaning = text.LANE_MEANING.get(name, "")
-        word = term(text.LANE_LABELS.get(name, label), label)
-        items.append(f"<li>{swatch(name)}<b>{word}</b> <span>{escape(meaning)}</span></li>")
+        lane = track.lanes.get(name) or LaneTrack(name=name, label=text.LANE_LABELS[name])
+        meaning = text.ONCE.get(lane.kind) or text.LANE_MEANING.get(name, "")
+        word = term(text.LANE_LABELS.get(name, lane.label), lane.label)
+        items.append(f"<li>{_swatch(lane)}<b>{word}</b> <span>{escape(meaning)}</span></li>")
     return f'<ul class="soul-legend">{"".join(items)}</ul>'
 
 
 def verdict_html(verdict: str, track: RaceTrack) -> str:
-    """The verdict, then a line for each lane that did not come through."""
+    """The verdict, then a line for each lane that has something to say of how it went."""
     body = f'<p class="soul-verdict">{escape(verdict or text.VERDICT_EMPTY)}</p>'
     for lane in track.lanes.values():
-        if lane.status == "diverged" and lane.message:
-            said = f"{swatch(lane.name)} <b>{escape(lane.label)}</b> {escape(lane.message)}"
+        if lane.message:
+            said = f"{_swatch(lane)} <b>{escape(lane.label)}</b> {escape(lane.message)}"
             body += f'<p class="soul-lane-message">{said}</p>'
     return f'<div class="soul-verdict-box">{body}</div>'
 
@@ -78,6 +78,10 @@ def measured_html(track: RaceTrack) -> str:
     return f'<div class="soul-measured">{lead}<dl>{terms}</dl></div>'
 
 
+def _swatch(lane: LaneTrack) -> str:
+    return swatch(lane.name, lane.position, line=not lane.once)
+
+
 def _row(lane: LaneTrack) -> str:
     forget, retain = lane.last.get("forget"), lane.last.get("retain")
     trained = bool(lane.steps)
@@ -92,7 +96,7 @@ def _row(lane: LaneTrack) -> str:
         f"{lane.train_seconds:.1f}" if trained else "–",
     ]
     body = "".join(f"<td>{cell}</td>" for cell in cells)
-    return f'<tr><th scope="row">{swatch(lane.name)} {escape(lane.label)}</th>{body}</tr>'
+    return f'<tr><th scope="row">{_swatch(lane)} {escape(lane.label)}</th>{body}</tr>'
 
 
 def _acc(scores: SetScores | None) -> str:

@@ -23,9 +23,7 @@ QUEUE = 64
 log = logging.getLogger(__name__)
 
 
-def serve(
-    *, host: str, port: int, runs: Path, public: bool, plugins: Sequence[str] = (), wait: bool = True
-) -> int:
+def serve(*, host: str, port: int, runs: Path, public: bool, plugins: Sequence[str] = (), wait: bool = True) -> int:
     """Serve the page; returns when the person stops it, or at once where it should not ``wait``."""
     try:
         for file in plugins:

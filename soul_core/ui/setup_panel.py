@@ -6,40 +6,31 @@ from typing import Any
 
 import gradio as gr
 
-from soul_core.config import ObjectiveConfig, OptimizerConfig, RaceConfig
+from soul_core.config import RaceConfig
 from soul_core.data.tasks import TASKS, subjects_of
 from soul_core.errors import ModelError, SoulError
-from soul_core.objectives.registry import OBJECTIVES
 from soul_core.session.presets import PRESETS as RACE_PRESETS
-from soul_core.session.presets import STUDIED
 from soul_core.ui import ids, text
 from soul_core.ui.desk import Desk
 from soul_core.ui.fields import field_for, title_of
-from soul_core.ui.form import (
-    BY_NAME,
-    FO_FIELDS,
-    GROUPS,
-    OBJECTIVE_FIELDS,
-    SHARED_FIELDS,
-    SO_FIELDS,
-    Form,
-    preset_values,
-    split_choices,
-    values_of,
-)
-from soul_core.ui.guard import guarded
-from soul_core.ui.html import block, heading, notice
-
-LATEX: list[dict[str, str | bool]] = [{"left": "$$", "right": "$$", "display": True}]
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+from soul_core.ui.filled import form_of
+from soul_core.ui.form import BY_NAME, PAIR, Form, Layout, split_choices
+from soul_core.ui.guard import QUIET, guarded
+from soul_core.ui.html import block, heading
+from soul_core.ui.lane_fields import LaneFields, lane_fields
+from soul_core.ui.picker import is_trained, preset_html, retain_choices
+from soul_core.ui.who_panel import WhoPanel, who_panel
+from soul_core.ui.who_wiring import wire_who
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetupPanel:
-    """The components of Setup; ``inputs`` are those of :class:`Form`, in its order."""
+    """The components of Setup; ``inputs`` are the values of :class:`Form`, in the order of ``layout``."""
 
+    layout: Layout
     inputs: list[gr.components.Component]
-    objective_note: gr.Markdown
+    who: WhoPanel
+    lanes: LaneFields
     preset_note: gr.HTML
     estimate: gr.HTML
     command: gr.Textbox
@@ -51,12 +42,39 @@ class SetupPanel:
 
     def component(self, name: str) -> Any:
         """One of the plain fields of the form, by its name there."""
-        return self.inputs[list(Form.__dataclass_fields__).index(name)]
+        return self.inputs[self.layout.plain.index(name)]
+
+    def form(self, *values: Any) -> Form:
+        """What stands in Setup, from the values of ``inputs``."""
+        return self.layout.form(values)
+
+    @property
+    def outputs(self) -> list[Any]:
+        """Everything that settings put back change."""
+        return list(dict.fromkeys([*self.inputs, *self.who.outputs, *self.lanes.outputs]))
+
+    def put_back(self, config: RaceConfig) -> dict[Any, Any]:
+        """What every field shows for settings that are already there, with the choices that belong to them.
+
+        Raises:
+            ConfigError: A lane's objective is not registered (any more).
+        """
+        form = form_of(config, self.layout)
+        updates = dict(zip(self.inputs, self.layout.values(form), strict=True))
+        return {
+            **updates,
+            **self.lanes.put_back(form),
+            **self.who.put_back(form),
+            self.component("split"): gr.Dropdown(choices=split_choices(form.task), value=form.split),
+            self.component("authors"): gr.Dropdown(
+                choices=list(subjects_of(form.task)), value=form.authors, visible=form.split == BY_NAME
+            ),
+        }
 
 
 def setup_panel(desk: Desk) -> SetupPanel:
     """Build the panel from the registries and the settings' own descriptions."""
-    form = Form()
+    form, layout = Form(), Layout.now()
     block(heading(text.SETUP_TITLE, text.SETUP_LEAD))
     model = gr.Dropdown(
         desk.model_choices(),
@@ -90,14 +108,7 @@ def setup_panel(desk: Desk) -> SetupPanel:
         train_gold = gr.Button(text.TRAIN_GOLD, size="sm", elem_id=ids.TRAIN_GOLD)
         stop_gold = gr.Button(text.STOP_GOLD, size="sm", elem_id=ids.STOP_GOLD, visible=False)
         gold_progress = block("", elem_id=ids.GOLD_PROGRESS)
-    objective = gr.Radio(
-        [(entry.label, name) for name, entry in OBJECTIVES.items()],
-        value=form.objective,
-        label=text.OBJECTIVE,
-        elem_id=ids.OBJECTIVE,
-        elem_classes=["soul-segments"],
-    )
-    objective_note = gr.Markdown(objective_text(form.objective), latex_delimiters=LATEX, elem_id=ids.FORMULA)
+    who = who_panel(form, retain_choices(form.objective)[0][1])
     preset = gr.Radio(
         [(entry.label, name) for name, entry in RACE_PRESETS.items()],
         value=form.preset,
@@ -110,29 +121,31 @@ def setup_panel(desk: Desk) -> SetupPanel:
         epochs = field_for(RaceConfig, "epochs", elem_id=ids.EPOCHS)
         seed = field_for(RaceConfig, "seed", elem_id=ids.SEED)
     with gr.Accordion(text.ADVANCED, open=False, elem_id=ids.ADVANCED):
-        control = gr.Checkbox(False, label=text.CONTROL, info=text.CONTROL_HELP, elem_id=ids.CONTROL)
-        values = iter(preset_values(form.preset, form.objective))
-        groups: dict[str, list[gr.components.Component]] = {}
-        with gr.Accordion(text.SHARED_SETTINGS, open=False), gr.Row(elem_classes=["soul-grid"]):
-            groups["shared"] = [field_for(RaceConfig, name) for name in SHARED_FIELDS]
-        for lane, names in (("fo", FO_FIELDS), ("so", SO_FIELDS)):
-            with gr.Accordion(text.LANE_SETTINGS[lane], open=False), gr.Row(elem_classes=["soul-grid"]):
-                for group, settings, fields in (
-                    (f"{lane}_objective", ObjectiveConfig, OBJECTIVE_FIELDS),
-                    (lane, OptimizerConfig, names),
-                ):
-                    groups[group] = [
-                        field_for(settings, name, value=next(values), elem_id=f"soul-{lane}-{name}") for name in fields
-                    ]
+        lanes = lane_fields(form, layout)
     estimate = block(f'<p class="soul-estimate">{text.ESTIMATE_WAIT}</p>', elem_id=ids.ESTIMATE)
     command = gr.Textbox(
         label=text.COMMAND, lines=2, max_lines=8, interactive=False, buttons=["copy"], elem_id=ids.COMMAND
     )
     warning = block("", elem_id=ids.SETUP_NOTICE)
-    plain: list[gr.components.Component] = [model, task, split, authors, objective, preset, epochs, seed, control]
+    plain: dict[str, gr.components.Component] = {
+        "model": model,
+        "task": task,
+        "split": split,
+        "authors": authors,
+        "mode": who.mode,
+        "objective": who.objective,
+        "methods": who.methods,
+        "changes": who.changes,
+        "preset": preset,
+        "epochs": epochs,
+        "seed": seed,
+        "control": lanes.control,
+    }
     return SetupPanel(
-        inputs=plain + [component for group in GROUPS for component in groups[group]],
-        objective_note=objective_note,
+        layout=layout,
+        inputs=[*(plain[name] for name in layout.plain), *lanes.inputs],
+        who=who,
+        lanes=lanes,
         preset_note=preset_note,
         estimate=estimate,
         command=command,
@@ -147,8 +160,6 @@ def setup_panel(desk: Desk) -> SetupPanel:
 def wire_setup(panel: SetupPanel, desk: Desk, page: gr.Blocks) -> None:
     """Choices that follow from others; then, whatever changed: note, command and estimate."""
     task, split, authors = (panel.component(name) for name in ("task", "split", "authors"))
-    objective, preset = panel.component("objective"), panel.component("preset")
-    lane_fields = panel.inputs[-sum(len(names) for group, names in GROUPS.items() if group != "shared") :]
 
     def choose_task(name: str) -> dict[Any, Any]:
         splits = split_choices(name)
@@ -161,15 +172,13 @@ def wire_setup(panel: SetupPanel, desk: Desk, page: gr.Blocks) -> None:
     def choose_split(name: str) -> Any:
         return gr.Dropdown(visible=name == BY_NAME)
 
-    def choose_objective(name: str, preset_name: str) -> list[Any]:
-        return [objective_text(name), *preset_values(preset_name, name)]
-
-    def choose_preset(preset_name: str, name: str) -> list[Any]:
-        return [*preset_values(preset_name, name)]
-
     def describe(*values: Any) -> dict[Any, Any]:
-        form = Form.of(*values)
-        note = preset_html(form.preset, form.objective, edited=form.edited)
+        form = panel.form(*values)
+        pair = form.mode == PAIR
+        if pair and not is_trained(form.objective):  # said where it is chosen, with what to do
+            return {panel.command: "", panel.notice: "", panel.preset_note: preset_html(form.preset)}
+        objective = form.objective if pair else ""
+        note = preset_html(form.preset, objective, edited=pair and form.edited, lora=pair and form.lora)
         config = form.config()
         desk.host.check(config)
         return {
@@ -182,8 +191,7 @@ def wire_setup(panel: SetupPanel, desk: Desk, page: gr.Blocks) -> None:
     # ``input`` and not ``change``: only a person's choice overwrites fields, not a form put back after a reload.
     task.input(choose_task, task, [task, split, authors], **QUIET)
     split.change(choose_split, split, authors, **QUIET)
-    objective.input(choose_objective, [objective, preset], [panel.objective_note, *lane_fields], **QUIET)
-    preset.input(choose_preset, [preset, objective], lane_fields, **QUIET)
+    wire_who(panel.who, panel.lanes, panel.component("preset"))
     outputs = [panel.command, panel.preset_note, panel.gold_box, panel.notice]
     triggers = [component.change for component in panel.inputs]  # type: ignore[attr-defined]
     gr.on(
@@ -201,7 +209,7 @@ def wire_estimate(panel: SetupPanel, desk: Desk, page: gr.Blocks, endings: list[
 
     def estimate(*values: Any) -> str:
         try:
-            return estimate_html(desk.estimate(Form.of(*values).config()))
+            return estimate_html(desk.estimate(panel.form(*values).config()))
         except ModelError as error:
             return estimate_html(str(error))
         except SoulError:
@@ -220,42 +228,6 @@ def wire_estimate(panel: SetupPanel, desk: Desk, page: gr.Blocks, endings: list[
     gr.on([page.load, *triggers], **how)
     for ending in endings:
         ending.then(**how)
-
-
-def form_updates(config: RaceConfig) -> list[Any]:
-    """What every field shows for settings that are already there, with the choices that belong to them."""
-    form = Form.of(*values_of(config))
-    choices = {
-        "split": gr.Dropdown(choices=split_choices(form.task), value=form.split),
-        "authors": gr.Dropdown(
-            choices=list(subjects_of(form.task)), value=form.authors, visible=form.split == BY_NAME
-        ),
-    }
-    names = list(Form.__dataclass_fields__)
-    return [
-        choices.get(names[index], value) if index < len(names) else value
-        for index, value in enumerate(values_of(config))
-    ]
-
-
-def objective_text(name: str) -> str:
-    """The objective's sentence and formula, as Markdown."""
-    entry = OBJECTIVES[name]
-    return f"{entry.sentence}\n\n$$\n{entry.formula}\n$$\n\n<small>{entry.paper}</small>"
-
-
-def preset_html(name: str, objective: str, *, edited: bool = False) -> str:
-    """What a preset shows and what was found, or that the settings are no longer its own."""
-    entry = RACE_PRESETS[name]
-    cell = entry.cells[objective]
-    # The study behind the findings is of one objective; the others have a source and maybe a note.
-    finding = entry.finding if objective == STUDIED else ""
-    found = f"<p><b>{text.FINDING}:</b> {escape(finding)}</p>" if finding else ""
-    source = f"{cell.source.rstrip('.')}. {cell.note}".strip()
-    found += f"<p><b>{text.SETTINGS_FROM}:</b> {escape(source)}</p>"
-    if edited:
-        found = notice(text.EDITED, kind="info")
-    return f"<p>{escape(entry.shows)}</p>{found}"
 
 
 def estimate_html(sentence: str) -> str:

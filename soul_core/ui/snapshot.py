@@ -73,7 +73,7 @@ class Snapshot:
 
 def _doing(progress: Progress, track: RaceTrack) -> str:
     lane = track.lanes.get(progress.lane)
-    epoch = text.of_epochs(lane.epoch, track.epochs) if lane and lane.epoch else ""
+    epoch = text.of_epochs(lane.epoch, track.epochs) if lane and lane.epoch and not lane.once else ""
     share = progress.done / progress.total if progress.total > 1 else None
     return text.now_doing(track.label(progress.lane) if progress.lane else "", epoch, progress.what, share)
 

@@ -24,10 +24,31 @@ TASK = "Questions"
 SPLIT = "Forget set"
 BY_NAME = "Authors by name"
 AUTHORS = "Authors to forget"
+MODE = "What runs"
+MODES = {"pair": "FO against SO", "any": "Any methods"}
+IDEA = "Idea"
 OBJECTIVE = "Objective"
+RETAIN_HELP = "What protects the rows that should stay."
+WHERE = "with"
+NEEDS = "Needs"
+NEEDS_LOGITS = "the original's distribution at every step"
+NEEDS_HIDDEN = "the original's hidden states at every step"
+METHODS = "Methods"
+METHODS_HELP = "Up to six. Type one for other weights: so-npo-lora trains LoRA matrices, so-npo-bf16 bfloat16 weights."
+CHANGES = "Changes"
+CHANGES_HELP = (
+    "One a line: the method's name as it stands in the command below, a setting, its value. Settings are lr, rho, "
+    "gamma, retain, weights, rank and the others of FO and SO, and the objective's own, such as beta; "
+    "“python -m soul_core methods” lists them all."
+)
+CHANGES_EXAMPLE = "so-npo.lr = 0.0005\nso-npo.beta = 0.2"
+NO_METHOD = "No method is chosen. Choose at least one under “Methods”."
+TO_METHODS = "Race it against FO and SO of GradDiff"
+PRESET_OF_METHODS = "Every method takes its settings from here; what has no settings of its own takes the usual ones."
 PRESET = "Race preset"
 ADVANCED = "Advanced settings"
-SHARED_SETTINGS = "Shared by both"
+SHARED_SETTINGS = "Shared by all"
+WEIGHT_SETTINGS = "Weights"
 LANE_SETTINGS = {"fo": "FO: first order", "so": "SO: second order"}
 CONTROL = "Add the sign-momentum control"
 CONTROL_HELP = "A third lane that steps by the sign of the momentum alone: what is left of Sophia without curvature."
@@ -78,6 +99,7 @@ LANE_MEANING = {
     "sign": "control without curvature",
     "gold": "never saw the forget set",
 }
+ONCE = {"one-shot": "one step", "prompt": "a prompt, no training"}
 VERDICT_EMPTY = "The verdict comes with the first numbers."
 NUMBERS_TITLE = "Last numbers"
 MEASURED_TITLE = "How these are measured"
@@ -173,6 +195,32 @@ def duration(seconds: float) -> str:
 def alt_moved(label: str, first: float, last: float, epoch: int) -> str:
     """How far a lane has come."""
     return f"{label} from {percent(first)} to {percent(last)} after epoch {epoch}"
+
+
+def labelled_once(label: str, kind: str) -> str:
+    """A lane that acts once, with how."""
+    return f"{label} ({ONCE[kind]})"
+
+
+def alt_once(label: str, acc: float, kind: str) -> str:
+    """Where a lane stands that acts once."""
+    return f"{label} {percent(acc)} ({ONCE[kind]})"
+
+
+def no_pair(label: str, kind: str) -> str:
+    """Why an objective is not raced as FO against SO."""
+    why = "no weight changes" if kind == "prompt" else "it takes one calculated step"
+    return f"{label} has no FO and SO: {why}. Run it under “{MODES['any']}”."
+
+
+def other_retain(label: str) -> str:
+    """That the formula shows FO's retain term, and SO has another."""
+    return f"This is FO's; SO's retain term is {label}."
+
+
+def now_once(label: str, kind: str) -> str:
+    """What is happening now in a lane that acts once."""
+    return f"{label}, {ONCE[kind]}"
 
 
 def now_training(label: str, epoch: int, epochs: int, step: int, steps: int) -> str:

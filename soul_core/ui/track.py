@@ -3,17 +3,25 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from soul_core.config import RaceConfig
+from soul_core.config import LaneConfig, RaceConfig
+from soul_core.errors import ConfigError
 from soul_core.events import EpochReport, Event, LaneEnded, RaceEnded, RaceStarted, SetScores, StepReport
+from soul_core.objectives import find_objective
+from soul_core.objectives.entry import Kind
 from soul_core.ui import text
 
 
 @dataclass(slots=True, kw_only=True)
 class LaneTrack:
-    """One lane so far. ``scores`` by epoch, then by set; ``last`` holds the newest score of every set."""
+    """One lane so far. ``scores`` by epoch, then by set; ``last`` holds the newest score of every set.
+
+    ``position`` is its place in the race, from 0; ``kind`` is its objective's, ``trained`` for original and gold.
+    """
 
     name: str
     label: str
+    position: int = 0
+    kind: Kind = "trained"
     scores: dict[int, dict[str, SetScores]] = field(default_factory=dict)
     last: dict[str, SetScores] = field(default_factory=dict)
     steps: int = 0
@@ -23,6 +31,11 @@ class LaneTrack:
     train_seconds: float = 0.0
     status: str = ""
     message: str = ""
+
+    @property
+    def once(self) -> bool:
+        """Whether it acts once: then it has one point and no line."""
+        return self.kind != "trained"
 
     def points(self, name: str) -> list[tuple[int, SetScores]]:
         """The scored epochs of one set, in order."""
@@ -75,8 +88,9 @@ class RaceTrack:
         self.started, self.ended = event, None
         self.config = RaceConfig(**event.config)
         self._lane("original")
-        for lane in self.config.lanes:
-            self._lane(lane.name).label = lane.label
+        for position, entry in enumerate(self.config.lanes):
+            lane = self._lane(entry.name)
+            lane.label, lane.position, lane.kind = entry.label, position, _kind(entry)
         if event.gold:
             self._lane("gold")
 
@@ -84,6 +98,9 @@ class RaceTrack:
         lane = self._lane(event.lane)
         lane.steps, lane.epoch = event.step, event.epoch
         lane.grad_norm, lane.clip_share = event.grad_norm, event.clip_share
+        if lane.once:
+            self.now = text.now_once(lane.label, lane.kind)
+            return
         per_epoch = self.started.steps_per_epoch if self.started else 0
         in_epoch = event.step - (event.epoch - 1) * per_epoch
         self.now = text.now_training(lane.label, event.epoch, self.epochs, in_epoch, per_epoch)
@@ -102,3 +119,10 @@ class RaceTrack:
         if name not in self.lanes:
             self.lanes[name] = LaneTrack(name=name, label=text.LANE_LABELS.get(name, name))
         return self.lanes[name]
+
+
+def _kind(lane: LaneConfig) -> Kind:
+    try:
+        return find_objective(lane.objective.name).kind
+    except ConfigError:  # an objective of the person's own that is not loaded now: only what is trained can be
+        return "trained"

@@ -43,13 +43,22 @@ def test_at_full_rank_nothing_is_left():
 
 def test_by_hand_the_important_row_is_taken_out():
     # s = (sqrt(3 + 1), sqrt(0)) = (2, 0): S = 2 * |(3, 4)| = 10, U = (1, 0), V = (0.6, 0.8).
-    # A = sqrt(10 / 0.4) V = (3, 4), B = sqrt(10 / 0.4) / 2.00001 (1, 0) up to a common sign: 0.4 * B A = W's first row.
+    # A = sqrt(10 / 0.4) V = (3, 4) and B = sqrt(10 / 0.4) / 2.00001 (1, 0), up to a sign: 0.4 B A is the first row.
     weight = torch.tensor([[3.0, 4.0], [100.0, 0.0]], dtype=torch.float64)
     a, b = fila_factors(weight, torch.tensor([[3.0, 1.0], [0.0, 0.0]], dtype=torch.float64), rank=1, scale=0.4)
     torch.testing.assert_close(a.abs(), torch.tensor([[3.0, 4.0]], dtype=torch.float64))
     torch.testing.assert_close(b.abs(), torch.tensor([[5 / 2.00001], [0.0]], dtype=torch.float64))
     left = residual(weight, a, b, scale=0.4)
     torch.testing.assert_close(left, torch.tensor([[0.0, 0.0], [100.0, 0.0]], dtype=torch.float64), rtol=0, atol=1e-4)
+
+
+def test_beyond_the_rank_of_what_matters_the_factors_are_zero():
+    # Two rows matter, so the third component has nothing to hold, however it is rounded.
+    weight, importance = random(5, 7).float(), torch.zeros(5, 7)
+    importance[1:3] = 1.0
+    a, b = fila_factors(weight, importance, rank=3, scale=1.0)
+    assert not a[2].any() and not b[:, 2].any() and not b[[0, 3, 4]].any()
+    torch.testing.assert_close((b @ a)[1:3], weight[1:3], rtol=1e-4, atol=1e-4)
 
 
 def test_no_other_matrix_of_the_rank_is_closer_where_rows_count_by_their_importance():

@@ -66,6 +66,18 @@ def test_a_model_put_again_or_dropped_is_not_counted_twice():
     assert (shelf.nbytes, shelf.keys()) == (0, ())
 
 
+def test_memory_that_two_models_share_is_counted_once():
+    shelf = Shelf(150)
+    original = model_of(100)
+    lane = model_of(20)
+    lane.model.register_parameter("shared", torch.nn.Parameter(original.model.weight.detach()))
+    shelf.put("original", original)
+    shelf.put("lane", lane)
+    assert (shelf.keys(), shelf.nbytes) == (("original", "lane"), 120)
+    shelf.drop("original")
+    assert shelf.nbytes == 120
+
+
 def test_threads_that_ask_at_once_share_one_load_and_do_not_hold_up_other_models():
     shelf = Shelf(1000)
     loads: list[str] = []

@@ -8,6 +8,7 @@ from soul_core.events import EpochReport, RaceEnded
 from soul_core.models.loading import load_model
 from soul_core.models.shelf import Shelf
 from soul_core.session import estimate as estimate_module
+from soul_core.session import room as room_module
 from soul_core.session.estimate import _Measured, estimate
 from soul_core.session.race import race
 from tests.session.tiny_race import new_run, tiny_config, tiny_lane, tiny_task, use_task
@@ -81,7 +82,7 @@ def test_a_model_that_must_be_downloaded_first_says_so_without_a_network(config,
 
 
 def test_a_race_that_does_not_fit_is_a_sentence_and_nothing_is_measured(config, monkeypatch):
-    monkeypatch.setattr(estimate_module, "_available_bytes", lambda _: 1000.0)
+    monkeypatch.setattr(room_module, "available_bytes", lambda _: 1000.0)
     monkeypatch.setattr(estimate_module, "load_for", lambda *_, **__: pytest.fail("loaded"))
     with pytest.raises(RunError, match=r"needs about .* GB of memory, and cpu has 0\.0 GB"):
         estimate(config)

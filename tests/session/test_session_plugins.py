@@ -9,7 +9,7 @@ from soul_core.objectives import OBJECTIVES, find_objective
 from soul_core.session.methods import lane_of
 from soul_core.session.plugins import load_plugin
 
-MINE = '''
+MINE = """
 from typing import Annotated
 
 from pydantic import Field
@@ -28,7 +28,7 @@ register_objective(
         paper="ours", forget=soft_ascent,
     )
 )
-'''
+"""
 
 
 @pytest.fixture

@@ -18,8 +18,10 @@ from soul_core.models.loading import load_model
 from soul_core.models.shelf import Shelf
 from soul_core.runs import folder as folder_module
 from soul_core.session import keeper as keeper_module
+from soul_core.session import body as body_module
 from soul_core.session import lane as lane_module
 from soul_core.session import race as race_module
+from soul_core.session import references as references_module
 from soul_core.session.examined import Examined
 from soul_core.session.race import finish, race
 from tests.session.tiny_race import (
@@ -213,8 +215,8 @@ def test_po_trains_on_refusals_that_stay_the_same_in_every_epoch(model, tmp_path
 
 def test_the_reference_of_npo_is_computed_once_for_all_lanes(model, tmp_path, monkeypatch):
     calls = []
-    real = race_module.reference_nll
-    monkeypatch.setattr(race_module, "reference_nll", lambda *a, **k: calls.append(1) or real(*a, **k))
+    real = references_module.reference_nll
+    monkeypatch.setattr(references_module, "reference_nll", lambda *a, **k: calls.append(1) or real(*a, **k))
     lanes = (tiny_lane("fo", objective="npo"), tiny_lane("so", objective="npo"))
     config = tiny_config(model, epochs=2, lanes=lanes)
     events = run(config, new_run(tmp_path, config))
@@ -334,7 +336,7 @@ def test_too_little_memory_is_a_sentence(model, tmp_path, monkeypatch, error):
     def refuse(*_, **__):
         raise error
 
-    monkeypatch.setattr(lane_module, "copy_of", refuse)
+    monkeypatch.setattr(body_module, "copy_of", refuse)
     config = tiny_config(model)
     folder = new_run(tmp_path, config)
     with pytest.raises(RunError, match="does not fit into memory with 2 lanes and batch size 2"):
@@ -351,7 +353,7 @@ def test_a_full_disk_costs_files_but_not_the_race(model, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(folder_module, "write_text", refuse)
-    monkeypatch.setattr(lane_module, "write_model", refuse)
+    monkeypatch.setattr(body_module, "write_model", refuse)
     events = run(config, folder, shelf=shelf)
     assert [brief(e) for e in events if isinstance(e, LaneEnded)] == [("lane-ended", "fo", 1), ("lane-ended", "so", 1)]
     assert events[-1].status == "finished"

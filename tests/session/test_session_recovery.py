@@ -4,12 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from soul_core.errors import RunError
 from soul_core.events import EpochReport, LaneEnded, RaceEnded, StepReport
+from soul_core.models.loading import load_model
 from soul_core.runs.folder import EVENTS
 from soul_core.session import lane as lane_module
 from soul_core.session import race as race_module
+from soul_core.session.changes import changed_lane
+from soul_core.session.methods import lane_of
 from soul_core.session.race import race, resume_race
 from tests.session.tiny_race import kept, new_run, run, same_weights, tiny_config, tiny_lane, tiny_task, use_task
 
@@ -49,6 +53,40 @@ def stop_after(events, count: int) -> None:
         if number == count:
             break
     events.close()
+
+
+LANES = {
+    "fo-pdu": {},  # the weight of its retain term moves from step to step
+    "so-dpo": {},
+    "so-kl": {},
+    "fo-rmu": {},
+    "so-graddiff-lora": {"rank": 2},
+    "loku": {"rank": 2},
+    "fo-npo-bf16": {},
+    "so-graddiff-bf16": {},
+    "so-ihl": {"curvature": "hutchinson", "curvature_every": 2},
+    "release-graddiff": {},
+    "sgd-ga": {},
+}
+
+
+@pytest.mark.parametrize("method", LANES)
+def test_a_lane_of_any_kind_resumed_is_bit_identical(model, tmp_path, method):
+    lane = changed_lane(lane_of(method, "same-settings"), {"lr": 1e-3, **LANES[method]})
+    config, whole, expected = unbroken(model, tmp_path, lanes=(lane,), epochs=2)
+    folder = new_run(tmp_path, config)
+    events = race(config, folder)
+    for event in events:
+        if isinstance(event, StepReport) and event.epoch == 2:
+            break
+    events.close()
+    # The first event names the run, the last one its time.
+    assert timeless(kept(resume_race(folder)))[1:-1] == timeless(expected)[1:-1]
+    first, second = (load_model(str(f.lane(method))).model.state_dict() for f in (whole, folder))
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    start = load_model(str(model)).model.state_dict()
+    assert any(not torch.equal(first[name], start[name]) for name in first), "nothing was trained"
 
 
 @pytest.mark.parametrize("objective", ["graddiff", "npo", "po"])
