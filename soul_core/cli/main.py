@@ -181,7 +181,7 @@ def _race(command: argparse.ArgumentParser) -> None:
         "--out", metavar="DIR", default="", help="The run's folder, new or empty. [default: a new one in runs/]"
     )
     where.add_argument("--resume", metavar="DIR", default="", help="Go on with this run from its last complete epoch.")
-    add_json(where)  # type: ignore[arg-type]
+    add_json(where)
     rest = [name for name in race_settings() if name not in main_settings]
     add_settings(command.add_argument_group("training and evaluation"), RaceConfig, rest)
     lanes = command.add_argument_group(
@@ -205,4 +205,4 @@ def _ask(command: argparse.ArgumentParser) -> None:
     )
     how = command.add_argument_group("how")
     add_settings(how, AskConfig, [name for name in AskConfig.model_fields if name != "question"])
-    add_json(how)  # type: ignore[arg-type]
+    add_json(how)

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from soul_core.models.adapter_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, KEY_PREFIX, ORIGIN_FILE
 from soul_core.models.adapters import attached, lora_config
-from soul_core.models.loading import LOADING, LoadedModel
+from soul_core.models.loading import LOADING, LoadedModel, spec_of
 from soul_core.models.presets import PRESETS
 from soul_core.models.quiet import quiet
 from soul_core.models.storage import save_state
@@ -49,12 +49,6 @@ def write_adapter(model: PreTrainedModel, original: LoadedModel, folder: Path) -
     (folder / ORIGIN_FILE).write_text(json.dumps(origin, ensure_ascii=False), encoding="utf-8")
     with LOADING, quiet():
         original.tokenizer.save_pretrained(folder)
-
-
-def spec_of(loaded: LoadedModel) -> str:
-    """What to note as the base of an adapter or a prompt: ``load_model`` finds the model by it from any directory."""
-    folder = Path(loaded.name).expanduser()
-    return str(folder.resolve()) if loaded.name not in PRESETS and folder.is_dir() else loaded.name
 
 
 def _for_peft(spec: str) -> str:

@@ -127,7 +127,8 @@ def fisher_of(
         for done, batch in enumerate(batches, start=1):
             with torch.enable_grad():
                 nll, tokens[0] = nll_of(batch)
-                nll.backward()
+                if tokens[0]:  # the mean over none is not a number
+                    nll.backward()
             tokens[1] += tokens[0]
             yield done
     finally:

@@ -28,7 +28,7 @@ from soul_core.models.fingerprint import digest_of, fingerprint
 from soul_core.models.quiet import quiet
 from soul_core.models.source import Source, locate
 
-__all__ = ["LOADING", "ORIGIN_FILE", "LoadedModel", "copy_of", "load_model"]
+__all__ = ["LOADING", "ORIGIN_FILE", "LoadedModel", "copy_of", "load_model", "spec_of"]
 
 # transformers sets the process-wide default dtype and initialisers while it loads: two loads at once would mix them.
 LOADING = threading.RLock()
@@ -92,6 +92,12 @@ def copy_of(loaded: LoadedModel) -> PreTrainedModel:
     model: PreTrainedModel = copy.deepcopy(loaded.model)
     model.requires_grad_(True)
     return model
+
+
+def spec_of(loaded: LoadedModel) -> str:
+    """What to note as the base of an adapter or a prompt: ``load_model`` finds the model by it from any directory."""
+    folder = Path(loaded.name).expanduser()
+    return str(folder.resolve()) if loaded.name not in PRESETS and folder.is_dir() else loaded.name
 
 
 def _load(

@@ -81,6 +81,11 @@ class Lane:
         return self._body.nbytes + 2 * 4 * trained
 
     @property
+    def final_bytes(self) -> int:
+        """About what its weights take on the disk."""
+        return self._body.nbytes
+
+    @property
     def loaded(self) -> LoadedModel:
         """The model as it is now, ready to be asked."""
         return replace(self._original, name=self.config.label, model=self._body.model, fingerprint="", notes=())

@@ -9,7 +9,7 @@ from soul_core.data.schema import ForgetTask
 from soul_core.events import Progress
 from soul_core.models.loading import LoadedModel
 from soul_core.objectives import find_objective
-from soul_core.session.body import Adapter, AllWeights, Body, importances_of
+from soul_core.session.body import AllWeights, Body
 from soul_core.session.lane import Lane
 from soul_core.session.material import Material
 from soul_core.session.oneshot import InfluenceLane
@@ -85,6 +85,9 @@ class LaneMaker:
 
     def _body(self, entry: LaneConfig, saved: Saved | None) -> Generator[Progress, None, Body]:
         if entry.weights.kind == "lora":
+            # peft takes seconds to import, which only a lane that needs it should pay for.
+            from soul_core.session.adapter_body import Adapter, importances_of  # noqa: PLC0415
+
             importances = None
             if entry.weights.init == "fila" and saved is None:
                 batches = self._material.batches(_ASCENT, epoch=1)

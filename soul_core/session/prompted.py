@@ -13,7 +13,7 @@ from soul_core.data.schema import ForgetTask
 from soul_core.errors import ConfigError
 from soul_core.evaluation.generation import context_length
 from soul_core.events import StepReport
-from soul_core.models.loading import ORIGIN_FILE, LoadedModel
+from soul_core.models.loading import ORIGIN_FILE, LoadedModel, spec_of
 from soul_core.models.storage import replaced_folder
 from soul_core.objectives import find_objective, options_of
 from soul_core.runs.atomic import disk_errors_as_sentences
@@ -38,6 +38,7 @@ class PromptLane:
 
     epochs = 1
     checkpoint_bytes = 0
+    final_bytes = 1 << 20
 
     def __init__(
         self,
@@ -81,7 +82,7 @@ class PromptLane:
         """Write the prompt and whose weights it is put to; the weights themselves stay where they are."""
         origin = {
             "known_as": self._original.known_as,
-            "base": self._original.name,
+            "base": spec_of(self._original),
             "prompt": {"method": self._prompt, "room": self._room},
         }
         saved = Saved(folder=folder, epoch=self.epoch, final=True, diverged=diverged)

@@ -217,9 +217,9 @@ class _Race:
     ) -> Generator[Event, None, None]:
         """Save the lane's weights, put it on the shelf, say that it is through."""
         name = lane.config.name
-        loaded = self._shelve(lane)
+        self._shelve(lane)
         final = self.folder.lane(name)
-        saved = self.keeper.has_room(final, loaded.nbytes) and self.keeper.attempt(
+        saved = self.keeper.has_room(final, lane.final_bytes) and self.keeper.attempt(
             lambda: lane.save_final(final, diverged=message if status == "diverged" else "")
         )
         yield LaneEnded(lane=name, status=status, epoch=lane.epoch, message=message)

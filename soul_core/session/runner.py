@@ -33,6 +33,10 @@ class Runner(Protocol):
         """About what a checkpoint takes on the disk; 0 for a runner that needs none."""
 
     @property
+    def final_bytes(self) -> int:
+        """About what ``save_final`` takes on the disk."""
+
+    @property
     def loaded(self) -> LoadedModel:
         """The model as it is now, ready to be asked."""
 

@@ -84,10 +84,10 @@ def objective_text(objective: str, retain: str, other: str = "") -> str:
     parts = [entry.sentence, f"$$\n{formula_of(objective, retain)}\n$$"]
     if other in RETAINS and other != retain:
         parts.append(text.other_retain(RETAINS[other].label))
-    parts.append(f"<small>{escape(entry.paper)}</small>")
+    parts.append(f"<small>{escape(entry.paper, quote=False)}</small>")
     needs = needs_of(entry, retain)
     if needs:
-        parts.append(f"<small>{escape(text.NEEDS)}: {escape('; '.join(needs))}.</small>")
+        parts.append(f"<small>{escape(text.NEEDS)}: {escape('; '.join(needs), quote=False)}.</small>")
     return "\n\n".join(parts)
 
 

@@ -65,8 +65,8 @@ class SetupPanel:
             **updates,
             **self.lanes.put_back(form),
             **self.who.put_back(form),
-            self.component("split"): gr.Dropdown(choices=split_choices(form.task), value=form.split),
-            self.component("authors"): gr.Dropdown(
+            self.component("split"): gr.update(choices=split_choices(form.task), value=form.split),
+            self.component("authors"): gr.update(
                 choices=list(subjects_of(form.task)), value=form.authors, visible=form.split == BY_NAME
             ),
         }

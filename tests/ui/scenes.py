@@ -8,9 +8,12 @@ from typing import Any, TypeVar
 from soul_core.config import LaneConfig, ObjectiveConfig, OptimizerConfig, RaceConfig
 from soul_core.events import EpochReport, Event, LaneEnded, RaceEnded, RaceStarted, SetScores, StepReport
 from soul_core.jobs import JobView
+from soul_core.objectives import OBJECTIVES
 from soul_core.ui.track import RaceTrack
 
 Result = TypeVar("Result")
+TRAINED = [name for name, entry in OBJECTIVES.items() if entry.kind == "trained"]
+UNTRAINED = [name for name, entry in OBJECTIVES.items() if entry.kind != "trained"]
 
 
 def race_config(**changes: Any) -> RaceConfig:

@@ -31,10 +31,10 @@ def test_title_falls_back_to_the_name():
 
 
 def test_a_literal_becomes_a_dropdown_with_its_words_and_a_number_does_not():
-    assert choices_of(OptimizerConfig, "curvature") == ("gnb", "squared-gradient")
+    assert choices_of(OptimizerConfig, "curvature") == ("gnb", "hutchinson", "squared-gradient")
     assert choices_of(OptimizerConfig, "lr") == ()
     dropdown = field_for(OptimizerConfig, "curvature")
-    assert [value for _, value in dropdown.choices] == ["gnb", "squared-gradient"]
+    assert [value for _, value in dropdown.choices] == ["gnb", "hutchinson", "squared-gradient"]
     assert dropdown.value == "gnb"
 
 
