@@ -25,6 +25,7 @@ from soul_core.errors import ModelError
 from soul_core.models.adapter_files import ADAPTER_CONFIG, ORIGIN_FILE, Kind, kind_of, merge, read_adapter, read_origin
 from soul_core.models.checks import check_config, check_tokenizer, weight_files
 from soul_core.models.fingerprint import digest_of, fingerprint
+from soul_core.models.presets import PRESETS
 from soul_core.models.quiet import quiet
 from soul_core.models.source import Source, locate
 

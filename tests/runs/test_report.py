@@ -5,14 +5,15 @@ from html.parser import HTMLParser
 
 import pytest
 
+from soul_core.config import ObjectiveConfig
 from soul_core.events import LaneEnded
 from soul_core.runs.answers import AnswerSheet
 from soul_core.runs.manifest import new_manifest
 from soul_core.runs.report import report_html
 from soul_core.runs.styles import LANE_STYLES, lane_style
 from soul_core.runs.summary import summarise
-from soul_core.runs.svg import alt_text, curve_svg
-from tests.runs.builders import config, epoch, race_events, started
+from soul_core.runs.svg import alt_text, curve_svg, marker_svg
+from tests.runs.builders import config, epoch, lane, race_events, started
 
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)>'
 
@@ -97,7 +98,66 @@ def test_both_modes_and_words_for_the_curves():
 def test_lanes_differ_in_more_than_colour():
     looks = [(style.dash, style.marker) for style in LANE_STYLES.values()]
     assert len(set(looks)) == len(looks)
-    assert lane_style("mine", 0) != lane_style("other", 1)
+    further = [lane_style("mine", position) for position in range(6)]
+    assert len({style.colour for style in further} | {style.colour for style in LANE_STYLES.values()}) == 11
+    assert lane_style("fo", 3) == LANE_STYLES["fo"]
+
+
+@pytest.mark.parametrize("marker", sorted({style.marker for style in LANE_STYLES.values()} - {"none"}))
+def test_every_marker_is_drawn_around_its_point(marker):
+    numbers = [float(x) for x in re.findall(r"-?\d+\.\d", marker_svg(100, 50, marker, "#000", size=2))]
+    xs, ys = numbers[0::2], numbers[1::2]
+    if marker == "circle":
+        assert numbers == [100, 50, 9]
+    else:
+        assert sum(xs) / len(xs) == pytest.approx(100, abs=0.5)
+        assert max(ys) > 50 > min(ys)
+        assert max(xs) - min(xs) < 25
+
+
+def six_methods() -> tuple[list[object], dict[str, object]]:
+    """Events of six lanes, the last of which acts once, and what the manifest's config has of them."""
+    lanes = tuple(lane(f"m{at}", f"Method {at}", "adamw") for at in range(5))
+    once = lane("influence", "Influence", "adamw").but(objective=ObjectiveConfig(name="influence", damping=0.5))
+    changes = {"lanes": (*lanes, once)}
+    events = [started(config=config(**changes).model_dump(mode="json")), epoch("original", 0, 0.9, 0.9)]
+    events += [epoch(f"m{at}", number, 0.9 - at / 10, 0.9) for at in range(5) for number in (0, 1, 2)]
+    return [*events, epoch("influence", 1, 0.5, 0.8), LaneEnded(lane="influence", status="finished", epoch=1)], changes
+
+
+def test_six_lanes_have_six_looks_in_curves_and_legend_alike():
+    events, changes = six_methods()
+    html = report(events, **changes)
+    tags_of(html)
+    curve = curve_svg(summarise(events), "forget", "Forget accuracy")
+    for position in range(6):
+        colour = lane_style("", position).colour
+        assert colour in curve
+        assert html.count(colour) >= 3  # legend and both curves
+
+
+def test_a_lane_that_acts_once_is_a_larger_marker_with_its_interval_and_no_line():
+    events, _ = six_methods()
+    svg, style = curve_svg(summarise(events), "forget", "Forget accuracy"), lane_style("", 5)
+    # Epoch 1 of 2: x = 277; 0.5 +- 0.05: y from 12 + 268 * 0.45 = 132.6 to 12 + 268 * 0.55 = 159.4.
+    assert f'<line x1="277.0" y1="132.6" x2="277.0" y2="159.4" stroke="{style.colour}"' in svg
+    assert marker_svg(277, 146, style.marker, style.colour, size=1.5) in svg
+    assert f'stroke="{style.colour}" stroke-width="2.5"' not in svg
+    assert "Influence 50 % (measured once)" in svg
+    html = report(events, lanes=six_methods()[1]["lanes"])
+    assert "Influence (measured once)" in html
+
+
+def test_lane_settings_are_those_that_each_lane_reads():
+    html = report(six_methods()[0], **six_methods()[1])
+    settings = html[html.index("<h3>Lanes</h3>") :]
+    assert '<tr><th scope="row">Damping</th>' + "<td>–</td>" * 5 + "<td>0.5</td>" in settings
+    assert '<tr><th scope="row">Retain term</th>' + "<td>nll</td>" * 5 + "<td>–</td>" in settings
+    assert '<th scope="row">ρ</th>' not in settings  # none of them is Sophia
+    mine = lane("mine", "Mine", "sophia").but(objective=ObjectiveConfig(name="gone", calm=0.25))
+    settings = report(lanes=(mine,))
+    assert '<th scope="row">calm</th><td>0.25</td>' in settings
+    assert '<th scope="row">ρ</th>' in settings
 
 
 def test_points_stand_where_their_values_say():

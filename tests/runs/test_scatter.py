@@ -4,6 +4,7 @@ import re
 from xml.etree import ElementTree
 
 from soul_core.runs.scatter import Dot, scatter_svg
+from soul_core.runs.styles import lane_style
 
 
 def dot(forget: float, retain: float, **changes: object) -> Dot:
@@ -37,6 +38,15 @@ def test_only_chosen_trials_have_a_ring_and_are_said_in_words():
     assert len(rings(svg)) == 1
     assert "2 trials. FO at its best forget 25%, retain 95%." in svg
     assert "No trial keeps what should stay" in draw(dot(0.5, 0.5))
+
+
+def test_lanes_of_other_names_differ_and_look_the_same_in_the_legend():
+    labels = {f"so-{at}": f"SO {at}" for at in range(6)}
+    svg = scatter_svg([dot(at / 6, 0.9, lane=f"so-{at}") for at in (5, 2, 0)], limit=0.9, labels=labels, title="Sweep")
+    for position in (5, 2, 0):
+        assert svg.count(lane_style("", position).colour) >= 2  # the dot and the legend
+    assert svg.index("SO 0") < svg.index("SO 2") < svg.index("SO 5")
+    assert "SO 1" not in svg
 
 
 def test_text_never_becomes_markup():

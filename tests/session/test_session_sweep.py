@@ -1,31 +1,46 @@
-"""A fair sweep: the same number of trials, the same grid shape, the same rule."""
+"""A fair sweep: the same number of trials, the same shared values, the same rule."""
 
 import csv
 import io
 from collections import Counter
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from soul_core.config import ObjectiveConfig, RaceConfig
+from soul_core.config import LaneConfig, ObjectiveConfig, RaceConfig, WeightsConfig
 from soul_core.errors import ConfigError
-from soul_core.session.sweep import Axes, axes_from_text, choices, grid_for, sweep_configs, sweep_race
-from soul_core.session.sweep_report import sweep_csv, sweep_svg, write_sweep
-from soul_core.session.sweep_rule import FINALISTS, MORE_SEEDS, best, best_unclipped, second_round, trials_of
+from soul_core.objectives import OBJECTIVES
+from soul_core.session.search import space_from_text
+from soul_core.session.sweep import (
+    BUDGET,
+    budget_of,
+    choices,
+    grid_for,
+    method_lanes,
+    objective_lanes,
+    said_of,
+    spaces_for,
+    sweep_configs,
+    sweep_race,
+)
+from soul_core.session.sweep_report import Page, write_sweep
+from soul_core.session.sweep_rule import FINALISTS, MORE_SEEDS, Rule, best, best_unclipped, second_round, trials_of
 from soul_core.session.trials import LaneResult, Record
 
-GRID = {lane: axes_from_text(f"lr=0.001,0.01 {knob}") for lane, knob in (("fo", "beta2=0.9"), ("so", "rho=3"))}
+GRID = {lane: space_from_text(f"lr=0.001,0.01 {knob}") for lane, knob in (("fo", "beta2=0.9"), ("so", "rho=3"))}
+TRAINED = [name for name, objective in OBJECTIVES.items() if objective.kind == "trained"]
 
 
-def base() -> RaceConfig:
+def base(lanes: list[LaneConfig] | None = None) -> RaceConfig:
     return sweep_race(
         model="pocket",
         task="invented-authors:forget10",
         epochs=5,
         seed=100,
         eval_rows=0,
-        objective=ObjectiveConfig(gamma=2),
+        lanes=lanes or objective_lanes(ObjectiveConfig(gamma=2)),
     )
 
 
@@ -57,18 +72,23 @@ def thrice(lane: str, rate: float, forget: float, retain: float) -> list[Record]
     return [record(lane, rate, result(forget, retain), seed=100 + extra) for extra in range(MORE_SEEDS + 1)]
 
 
-@pytest.mark.parametrize("objective", ["ga", "graddiff", "po", "npo"])
-def test_every_optimizer_gets_as_many_trials_of_the_same_grid_shape(objective: str):
-    grid = grid_for(objective)  # type: ignore[arg-type]
-    assert set(grid) == {"fo", "so", "sign"}
-    configs = sweep_configs(base(), grid)
+@pytest.mark.parametrize("objective", TRAINED)
+def test_every_optimizer_gets_as_many_trials_of_the_same_shared_values(objective: str):
+    lanes, spaces = objective_lanes(objective), grid_for(objective)
+    assert list(spaces) == ["fo", "so", "sign"]
+    configs = sweep_configs(base(lanes), spaces, budget_of(spaces, None))
     counts = Counter(config.lanes[0].name for config in configs)
     assert len(set(counts.values())) == 1
     assert len({config.model_dump_json() for config in configs}) == len(configs)
-    assert len({axes.rates for axes in grid.values()}) == 1
+    shared = {lane: [(c.optimizer.lr, c.objective.gamma) for c in of(configs, lane)] for lane in spaces}
+    assert shared["fo"] == shared["so"] == shared["sign"]
 
 
-def test_trials_share_all_but_the_lane_and_optimizers_take_turns():
+def of(configs: list[RaceConfig], lane: str) -> list[LaneConfig]:
+    return [config.lanes[0] for config in configs if config.lanes[0].name == lane]
+
+
+def test_trials_share_all_but_the_lane_and_methods_take_turns():
     configs = sweep_configs(base(), GRID)
     assert [c.lanes[0].name for c in configs] == ["fo", "so", "fo", "so"]
     assert len({c.but(lanes=base().lanes).model_dump_json() for c in configs}) == 1
@@ -77,21 +97,88 @@ def test_trials_share_all_but_the_lane_and_optimizers_take_turns():
 
 
 def test_grids_of_different_shape_are_no_fair_comparison():
-    uneven = {**GRID, "so": axes_from_text("lr=0.001,0.01 rho=3,4")}
+    uneven = {**GRID, "so": space_from_text("lr=0.001,0.01 rho=3,4")}
     with pytest.raises(ConfigError, match="fo 2×1, so 2×2"):
         sweep_configs(base(), uneven)
 
 
-def test_axes_are_read_from_text():
-    axes = axes_from_text("lr=1e-4,1e-3 rho=0.04,1")
-    assert (axes.rates, axes.shape) == ((1e-4, 1e-3), (2, 2))
-    assert list(axes.variants.values()) == [{"rho": 0.04}, {"rho": 1.0}]
+def test_a_space_is_usually_a_grid_for_known_rates_and_drawn_otherwise_and_with_a_budget():
+    assert grid_for("graddiff")["fo"].shape == (6, 4)
+    assert grid_for("simnpo")["fo"].text == "lr=log:0.0001..0.003 gamma=1,3,10 beta2=0.9,0.95,0.99,0.999"
+    assert budget_of(grid_for("graddiff"), None) is None
+    assert budget_of(grid_for("simnpo"), None) == BUDGET
+    assert budget_of(grid_for("graddiff"), 5) == 5
+    drawn = spaces_for(objective_lanes("graddiff"), budget=5)
+    assert drawn["fo"].text.startswith("lr=log:0.0002..0.0015 gamma=1,3,10 ")
 
 
-@pytest.mark.parametrize("text", ["", "lr=1", "lr=x rho=1", "rho=1 lr=1", "lr=1 zeal=2", "lr=1 rho=1 beta1=1"])
-def test_axes_written_otherwise_are_refused(text: str):
-    with pytest.raises(ConfigError, match="Write them like"):
-        axes_from_text(text)
+def test_gamma_is_not_searched_where_nothing_is_retained_or_it_is_fixed():
+    assert "gamma" not in grid_for("undial")["so"].names  # its own retain term is none
+    lanes = objective_lanes("simnpo")
+    assert "gamma" not in spaces_for(lanes, fixed=("gamma",))["so"].names
+
+
+def test_lora_takes_five_times_the_rate():
+    lanes = objective_lanes("ihl", weights=WeightsConfig(kind="lora"))
+    assert spaces_for(lanes)["so"].text.startswith("lr=log:0.0005..0.015 ")
+
+
+def test_shared_axes_go_to_the_methods_that_have_the_setting():
+    lanes = method_lanes(["so-ihl-lora", "loku", "fo-npo"])
+    spaces = spaces_for(lanes, shared="lr=log:1e-4..1e-2 rank=4..32 beta=0.1,0.2", budget=4)
+    assert [space.text.split(" ")[:2] for space in spaces.values()] == [
+        ["lr=log:0.0001..0.01", "rank=4..32"],
+        ["lr=log:0.0001..0.01", "rank=4..32"],
+        ["lr=log:0.0001..0.01", "beta=0.1,0.2"],
+    ]
+    ranks = {c.lanes[0].weights.rank for c in sweep_configs(base(lanes), spaces, 4) if c.lanes[0].name != "fo-npo"}
+    assert ranks <= set(range(4, 33)) and len(ranks) > 1
+
+
+def test_own_axes_stand_in_for_the_variants_or_alone_for_everything():
+    lanes = objective_lanes("simnpo")
+    alone = spaces_for(lanes, own={"fo": "lr=1e-4,1e-3 beta2=0.9"})
+    assert alone["fo"].text == "lr=0.0001,0.001 beta2=0.9"
+    both = spaces_for(lanes, shared="lr=1e-4,1e-3 gamma=1,2", own={"so": "rho=1,2,3,4", "fo": "lr=1,0.5 beta2=0.9"})
+    assert both["so"].text == "lr=0.0001,0.001 gamma=1,2 rho=1,2,3,4"
+    assert both["fo"].text == "gamma=1,2 lr=1,0.5 beta2=0.9"
+    assert both["sign"].text == "lr=0.0001,0.001 gamma=1,2 beta1=0.8,0.9,0.95,0.98"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"own": {"fo": "lr=1,2 rho=3"}}, "FO does not read “rho”"),
+        ({"own": {"fo": "lr=1 zeal=2"}}, "FO does not read “zeal”"),
+        ({"own": {"adam": "lr=1"}}, "names no method of this sweep"),
+        ({"shared": "zeal=1,2"}, "No method of this sweep reads"),
+        ({"shared": "rank=4,8"}, "No method of this sweep reads"),
+        ({"own": {"so": "curvature=1..2"}}, "curvature is no number"),
+    ],
+)
+def test_axes_that_a_method_does_not_read_are_refused(words: dict[str, Any], said: str):
+    with pytest.raises(ConfigError, match=said):
+        spaces_for(objective_lanes("graddiff"), **words)
+
+
+def test_a_value_out_of_bounds_is_refused_before_anything_runs():
+    with pytest.raises(ConfigError, match="Learning rate is 2"):
+        sweep_configs(base(), {"fo": space_from_text("lr=0.1,2")})
+
+
+def test_an_untrained_method_needs_its_settings_named():
+    lanes = method_lanes(["influence"])
+    with pytest.raises(ConfigError, match=r"--influence\.space"):
+        spaces_for(lanes)
+    spaces = spaces_for(lanes, own={"influence": "damping=log:1e-4..1e-1"})
+    configs = sweep_configs(base(lanes), spaces, 3)
+    assert len({config.lanes[0].objective.options["damping"] for config in configs}) == 3
+
+
+def test_a_setting_is_said_with_its_symbol_and_without_the_rate():
+    space = space_from_text("lr=0.001 curvature+rho=gnb/3 gamma=2")
+    (lane,) = of(sweep_configs(base(), {"so": space}), "so")
+    assert said_of(lane, space) == "gnb, ρ 3, γ 2"
 
 
 def keeps_retain(outcome: LaneResult) -> bool:
@@ -136,7 +223,7 @@ def test_a_setting_with_fewer_seeds_than_the_finalists_is_not_chosen():
 
 def test_the_second_round_runs_the_best_settings_of_each_optimizer_with_new_seeds():
     rates = ",".join(str(0.001 * i) for i in range(1, FINALISTS + 3))
-    grid = {lane: axes_from_text(f"lr={rates} beta1=0.9") for lane in ("fo", "sign")}
+    grid = {lane: space_from_text(f"lr={rates} beta1=0.9") for lane in ("fo", "sign")}
     # The higher the rate the more is forgotten; the highest loses retain and cannot be a finalist.
     configs = sweep_configs(base(), grid)
     highest = max(config.lanes[0].optimizer.lr for config in configs)
@@ -157,13 +244,29 @@ def test_the_second_round_runs_the_best_settings_of_each_optimizer_with_new_seed
     assert finalists == set(range(2, FINALISTS + 2))
 
 
+def test_the_rule_can_ask_for_fewer_finalists_and_seeds():
+    first = [record("fo", rate, result(0.1, 0.98)) for rate in (0.001, 0.01)]
+    more = second_round(first, Rule(finalists=1, more_seeds=3))
+    assert [(config.lanes[0].optimizer.lr, config.seed) for config in more] == [
+        (0.001, 101),
+        (0.001, 102),
+        (0.001, 103),
+    ]
+    assert second_round(first, Rule(more_seeds=0)) == []
+    assert best(first, Rule(more_seeds=0))["fo"].optimizer.lr == 0.001
+    with pytest.raises(ConfigError, match="choose nothing"):
+        Rule(finalists=0)
+
+
 def test_choices_name_the_settings_to_put_into_a_preset():
     assert choices(thrice("so", 0.01, 0.2, 0.98), GRID) == {"so": {"lr": 0.01, "rho": 3.0}}
 
 
 def test_the_spreadsheet_has_every_run_and_marks_the_chosen_setting():
     records = [*thrice("fo", 0.001, 0.4, 0.98), record("fo", 0.01, result(0.1, 0.5)), *thrice("so", 0.001, 0.2, 0.97)]
-    rows = list(csv.DictReader(io.StringIO(sweep_csv(records, GRID))))
+    page = Page(name="name", records=records, spaces=GRID, command="c")
+    rows = list(csv.DictReader(io.StringIO(page.csv())))
+    assert [r["front"] for r in rows] == ["1"] * 7  # 0.1 forgotten at 0.5 retained is beaten by none either
     assert [(r["lane"], r["seed"], r["forget_acc"], r["keeps_retain"], r["chosen"]) for r in rows] == [
         ("fo", "100", "0.4", "1", "1"),
         ("fo", "101", "0.4", "1", "1"),
@@ -176,7 +279,8 @@ def test_the_spreadsheet_has_every_run_and_marks_the_chosen_setting():
 
 
 def test_the_picture_is_valid_and_says_in_words_what_was_chosen():
-    svg = ElementTree.fromstring(sweep_svg(thrice("fo", 0.001, 0.4, 0.98), GRID))  # noqa: S314 - our own
+    page = Page(name="name", records=thrice("fo", 0.001, 0.4, 0.98), spaces=GRID, command="c")
+    svg = ElementTree.fromstring(page.svg())  # noqa: S314 - our own
     assert "FO at its best forget 40%, retain 98%" in svg.attrib["aria-label"]
 
 
@@ -184,17 +288,18 @@ def test_the_page_has_the_rule_the_choice_and_the_command(tmp_path: Path):
     records = [*thrice("fo", 0.001, 0.4, 0.98), record("so", 0.001, result(0.3, 0.5))]
     page = write_sweep(tmp_path, "name", records, GRID, "python -m soul_core sweep").read_text(encoding="utf-8")
     assert "at least 0.960" in page and "python -m soul_core sweep" in page
-    rows = {line.split(" | ")[0]: line for line in page.splitlines() if line.startswith("| ")}
+    rows = {line.split(" | ")[0]: line for line in page.partition("Pareto")[0].splitlines() if line.startswith("| ")}
     assert "0.400 | 0.980" in rows["| FO"] and rows["| FO"].endswith("1 of 1 |")
     assert rows["| SO"] == "| SO | – | – | – | – | – | 0 of 1 |"
     assert {path.name for path in tmp_path.iterdir()} == {"name.csv", "name.svg", "name.md"}
 
 
-def test_a_variant_is_known_again_by_its_settings():
-    axes = Axes(rates=(1.0,), axis="x", variants={"one": {"rho": 1.0}, "two": {"rho": 2.0, "curvature": "gnb"}})
-    lane = sweep_configs(base(), GRID)[1].lanes[0].optimizer
-    assert axes.variant_of(lane.but(rho=2.0)) == "two"
-    assert axes.variant_of(lane.but(rho=3.0)) == ""
+def test_the_page_lists_the_front_and_marks_the_chosen_setting(tmp_path: Path):
+    records = [*thrice("fo", 0.001, 0.4, 0.98), record("fo", 0.01, result(0.1, 0.5))]
+    page = write_sweep(tmp_path, "name", records, {"fo": GRID["fo"]}, "c", budget=7).read_text(encoding="utf-8")
+    assert "| FO | 0.01 | β2 0.9 | 0.100 | 0.500 | 1 |  |" in page
+    assert "| FO | 0.001 | β2 0.9 | 0.400 | 0.980 | 3 | chosen |" in page
+    assert "7 points drawn for each method" in page and "`lr=0.001,0.01 beta2=0.9`" in page
 
 
 def test_the_regime_of_curvature_is_the_best_setting_with_fewer_than_half_of_its_steps_clipped():

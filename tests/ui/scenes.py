@@ -9,6 +9,7 @@ from soul_core.config import LaneConfig, ObjectiveConfig, OptimizerConfig, RaceC
 from soul_core.events import EpochReport, Event, LaneEnded, RaceEnded, RaceStarted, SetScores, StepReport
 from soul_core.jobs import JobView
 from soul_core.objectives import OBJECTIVES
+from soul_core.session.methods import lane_of
 from soul_core.ui.track import RaceTrack
 
 Result = TypeVar("Result")
@@ -97,6 +98,21 @@ def whole_race() -> list[Event]:
         LaneEnded(lane="so", status="finished", epoch=2),
         RaceEnded(status="finished", seconds=20.0),
     ]
+
+
+SIX = ("fo-graddiff", "so-npo", "sgd-rmu", "loku", "influence", "icul")
+
+
+def six_methods() -> list[Event]:
+    """Six methods for two epochs, of which the last two act once: influence at 0.4, ICUL at 0.55."""
+    config = race_config(lanes=tuple(lane_of(name, "same-settings") for name in SIX))
+    trained = SIX[:4]
+    events: list[Event] = [started(config=config.model_dump(mode="json")), epoch("original", 0, 0.9, 0.9)]
+    events += [epoch(name, 0, 0.9, 0.9) for name in trained]
+    events += [epoch(name, 1, 0.7, 0.9) for name in trained]
+    events += [epoch("influence", 1, 0.4, 0.8), epoch("icul", 1, 0.55, 0.7), epoch("gold", 0, 0.25, 0.9)]
+    events += [epoch(name, 2, 0.5 - at / 10, 0.85) for at, name in enumerate(trained)]
+    return events
 
 
 def track_of(events: Sequence[Event]) -> RaceTrack:

@@ -10,7 +10,9 @@ from gradio_client import Client
 
 from soul_core.jobs import Jobs
 from soul_core.models.shelf import Shelf
+from soul_core.objectives import OBJECTIVES
 from soul_core.runs.store import RunStore
+from soul_core.session.methods import NAMED
 from soul_core.ui.desk import Desk
 from soul_core.ui.host import Host
 from soul_core.ui.page import build_page
@@ -74,7 +76,14 @@ def test_the_lists_name_what_there_is(served):
     assert "pocket" in {model["name"] for model in client.predict(api_name="/list_models")}
     assert {task["name"] for task in client.predict(api_name="/list_tasks")} >= {"invented-authors", "tofu"}
     methods = client.predict(api_name="/list_methods")
-    assert {objective["name"] for objective in methods["objectives"]} == {"ga", "graddiff", "po", "npo"}
+    assert [objective["name"] for objective in methods["objectives"]] == list(OBJECTIVES)
+    assert {method["name"] for method in methods["methods"]} == set(NAMED)
+    (npo,) = [entry for entry in methods["objectives"] if entry["name"] == "npo"]
+    (beta,) = npo["settings"]
+    assert (beta["name"], beta["default"], beta["bounds"]) == ("beta", 0.1, {"gt": 0, "le": 10})
+    assert npo["idea"] == "Prefer other answers" and npo["paper"].endswith("2404.05868")
+    (sophia,) = [entry for entry in methods["optimizers"] if entry["name"] == "sophia"]
+    assert "hutchinson" in next(entry for entry in sophia["settings"] if entry["name"] == "curvature")["choices"]
 
 
 def test_a_race_runs_to_its_end_and_its_scores_have_every_epoch(served, tiny):
@@ -86,6 +95,16 @@ def test_a_race_runs_to_its_end_and_its_scores_have_every_epoch(served, tiny):
     assert status["fraction"] == 1.0
     answer = client.predict("Who are you?", job_id=job, api_name="/ask")
     assert set(answer["answers"]) == {"original", "fo", "so"}  # a folder of one's own has no gold
+
+
+def test_any_methods_run_side_by_side(served, tiny):
+    client, _ = served
+    names = "so-npo,icul,influence"
+    job = client.predict(model=tiny, task=TASK, epochs=2, eval_rows=2, methods=names, api_name="/run_race")["job_id"]
+    status = ended(client, job)
+    assert status["state"] == "finished", status["error"]
+    epochs = {lane: [entry["epoch"] for entry in told["epochs"]] for lane, told in status["scores"].items()}
+    assert (epochs["so-npo"], epochs["icul"], epochs["influence"]) == ([0, 1, 2], [1], [1])
 
 
 def test_a_second_race_waits_and_stop_is_harmless_twice(served, tiny):
@@ -107,6 +126,8 @@ def test_a_second_race_waits_and_stop_is_harmless_twice(served, tiny):
         ("run_race", {"task": "nothing:forget01"}, "There is no task “nothing”"),
         ("run_race", {"task": "invented-authors:authors="}, "forget set is empty"),
         ("run_race", {"objective": "magic"}, "There is no objective “magic”"),
+        ("run_race", {"objective": "icul"}, "ICUL has no FO and SO"),
+        ("run_race", {"methods": "so-npo,so-magic"}, "There is no method “so-magic”"),
         ("run_race", {"preset": "fair"}, "There is no preset “fair”"),
         ("race_status", {"job_id": "../../etc/passwd"}, "There is no job"),
         ("stop_race", {"job_id": "nobody"}, "There is no job"),

@@ -1,5 +1,6 @@
 """The answers side by side."""
 
+import re
 from dataclasses import replace
 
 from soul_core.data.schema import QARow
@@ -66,3 +67,12 @@ def test_a_question_of_no_set_says_so_and_labels_the_others_against_the_original
 def test_a_column_without_a_model_says_why():
     shown = board_html(Board(question="?", columns=(Column(lane="fo", label="FO", message="Press Run first."),)))
     assert "Press Run first." in shown
+
+
+def test_eight_columns_each_have_the_look_of_their_lane():
+    lanes = [Column(lane=f"so-{at}", label=f"SO-{at}", position=at) for at in range(6)]
+    columns = (Column(lane="original", label="Original"), *lanes, Column(lane="gold", label="Gold"))
+    shown = board_html(Board(question="?", columns=columns))
+    assert "--columns:8" in shown
+    tops = re.findall(r"border-top-color:var\((--lane-[\w-]+)\)", shown)
+    assert tops == ["--lane-original", *(f"--lane-{place}" for place in range(1, 7)), "--lane-gold"]

@@ -1,8 +1,10 @@
 """Form fields say what the settings say."""
 
+import gradio as gr
 import pytest
+from pydantic import Field
 
-from soul_core.config import AskConfig, ObjectiveConfig, OptimizerConfig, RaceConfig
+from soul_core.config import AskConfig, ObjectiveConfig, OptimizerConfig, RaceConfig, Settings
 from soul_core.ui.fields import bounds_of, choices_of, field_for, help_of, title_of
 
 
@@ -48,3 +50,21 @@ def test_the_box_takes_the_field_default_and_a_step_of_its_size():
 def test_the_box_leaves_bounds_to_the_settings_whose_sentence_names_the_field():
     box = field_for(RaceConfig, "epochs")
     assert box.preprocess(0) == 0  # Gradio's own check would raise “Value 0 is less than minimum value 1.”
+
+
+class Further(Settings):
+    """What a person's own objective may have."""
+
+    layers: str = Field(default="all", title="Layers")
+    loud: bool = Field(default=True, title="Loud")
+
+
+def test_words_and_yes_or_no_have_fields_of_their_own():
+    assert isinstance(field_for(Further, "layers"), gr.Textbox)
+    assert isinstance(field_for(Further, "loud", visible=False), gr.Checkbox)
+    assert not field_for(Further, "loud", visible=False).visible
+
+
+def test_the_page_may_have_its_own_words_for_a_choice():
+    field = field_for(ObjectiveConfig, "retain", value="kl", choices=[("NLL", "nll"), ("KL", "kl")], info="Protects.")
+    assert (field.choices, field.value, field.info) == ([("NLL", "nll"), ("KL", "kl")], "kl", "Protects.")

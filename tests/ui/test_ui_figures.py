@@ -2,10 +2,13 @@
 
 import pytest
 
+from soul_core.objectives import find_objective
 from soul_core.runs.styles import LANE_STYLES
+from soul_core.session.methods import lane_of
+from soul_core.ui import text
 from soul_core.ui.figures import curves, describe
 from soul_core.ui.ids import look_of
-from tests.ui.scenes import track_of, whole_race
+from tests.ui.scenes import SIX, epoch, race_config, six_methods, started, track_of, whole_race
 
 
 def trace(figure, uid):
@@ -41,14 +44,52 @@ def test_nothing_jumps_while_a_race_grows_and_the_zoom_lasts_as_long_as_the_run(
 
 def test_lanes_differ_by_more_than_colour():
     looks = [look_of(lane) for lane in ("original", "fo", "so", "sign", "gold")]
-    assert len({(look.dash, look.marker) for look in looks}) == len(looks)
-    assert look_of("fo").colour != look_of("so").colour
+    looks += [look_of("any", position) for position in range(6)]
+    for looked_at in ("colour", "band", "dash"):
+        different = {getattr(look, looked_at) for look in looks}
+        assert len(different) == len(looks) - (looked_at == "dash")  # FO and SO have full lines, and other markers
+    markers = [look.marker for look in looks if look.marker]
+    assert len(set(markers)) == len(markers) == len(looks) - 2  # original and gold are level lines
     assert look_of("gold").dash == LANE_STYLES["gold"].dash.replace(" ", "px,") + "px"
 
 
 def test_only_the_newest_point_carries_the_label():
     line = trace(curves(track_of(whole_race()), "retain", run_id="r1"), "fo")
     assert line["text"] == ["", "", "FO"]
+
+
+def test_six_lanes_have_no_labels_at_their_ends_and_three_have():
+    figure = curves(track_of(six_methods()), "forget", run_id="r1")
+    lines = [trace(figure, name) for name in SIX[:4]]
+    assert [line["text"] for line in lines] == [None] * 4
+    assert len({line["line"]["color"] for line in lines}) == 4
+    three = race_config(lanes=tuple(lane_of(name, "same-settings") for name in SIX[:3]))
+    events = [started(config=three.model_dump(mode="json"))]
+    events += [epoch(name, number, 0.9, 0.9) for name in SIX[:3] for number in (0, 1)]
+    figure = curves(track_of(events), "forget", run_id="r1")
+    labelled = [trace(figure, name) for name in SIX[:3]]
+    assert [line["text"][-1] for line in labelled] == ["FO-GradDiff", "SO-NPO", "SGD-RMU"]
+    assert len({line["textposition"] for line in labelled}) == 3
+
+
+@pytest.mark.parametrize(("lane", "acc"), [("influence", 0.4), ("icul", 0.55)])
+def test_a_lane_that_acts_once_is_one_larger_marker_with_its_interval_as_a_bar(lane, acc):
+    figure = curves(track_of(six_methods()), "forget", run_id="r1")
+    single, line = trace(figure, lane), trace(figure, "loku")
+    assert (single["x"], single["y"], single["mode"]) == ([1], [acc], "markers")
+    assert single["marker"]["size"] > line["marker"]["size"]
+    # Five points either way.
+    assert single["error_y"]["array"] == pytest.approx([0.05])
+    assert single["error_y"]["arrayminus"] == pytest.approx([0.05])
+    assert text.ONCE[find_objective(lane).kind] in single["hovertemplate"]
+    assert not [other for other in figure["data"] if other["uid"] == f"{lane}-band"]
+
+
+def test_the_words_say_how_a_lane_acts_that_acts_once():
+    said = describe(track_of(six_methods()), "forget")
+    assert "Influence 40 % (one step)" in said
+    assert "ICUL 55 % (a prompt, no training)" in said
+    assert "FO-GradDiff from 90 % to 50 % after epoch 2" in said
 
 
 def test_the_words_say_where_each_lane_began_and_is():

@@ -1,12 +1,14 @@
 """The race panel's markup."""
 
+import re
+
 import pytest
 
 from soul_core.events import LaneEnded
 from soul_core.ui.html import notice, term
 from soul_core.ui.render import legend_html, measured_html, numbers_html, progress_html, verdict_html
 from soul_core.ui.snapshot import Status, status_of
-from tests.ui.scenes import started, step, track_of, view, whole_race
+from tests.ui.scenes import six_methods, started, step, track_of, view, whole_race
 
 
 def test_progress_shows_percent_what_happens_and_both_times():
@@ -57,6 +59,23 @@ def test_the_legend_names_every_lane_of_the_race():
     assert [shown.index(name) for name in ("Original", "FO", "SO", "Gold")] == sorted(
         shown.index(name) for name in ("Original", "FO", "SO", "Gold")
     )
+
+
+def test_the_legend_and_the_table_hold_six_methods_each_with_its_own_look():
+    track = track_of(six_methods())
+    legend, table = legend_html(track), numbers_html(track)
+    for shown in (legend, table):
+        colours = re.findall(r"color:var\((--lane-[\w-]+)\)", shown)
+        assert colours == ["--lane-original", *(f"--lane-{place}" for place in range(1, 7)), "--lane-gold"]
+    assert legend.count("<span>one step</span>") == legend.count("<span>a prompt, no training</span>") == 1
+    assert legend.count("<line") == 6  # the two that act once have a marker and no line
+    assert "LoKU" in table
+
+
+def test_what_a_lane_says_of_how_it_went_stands_below_the_verdict():
+    said = LaneEnded(lane="influence", status="finished", epoch=1, message="One step of 0.5 % of the weights.")
+    assert "One step of 0.5 %" in verdict_html("", track_of([*six_methods(), said]))
+    assert "soul-lane-message" not in verdict_html("", track_of(six_methods()))
 
 
 def test_a_term_can_be_reached_without_a_mouse():

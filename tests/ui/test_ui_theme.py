@@ -20,6 +20,23 @@ def test_a_lane_has_the_colour_it_has_everywhere_and_one_for_the_dark(lane):
         assert f"{name}:" in DARK
 
 
+def luminance(colour: str) -> float:
+    """Relative luminance as the contrast rules of the web define it (WCAG 2.2)."""
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("lane", LANE_STYLES)
+@pytest.mark.parametrize("mode", [LIGHT, DARK], ids=["light", "dark"])
+def test_a_lane_stands_out_against_paper_and_card(lane, mode):
+    colour = luminance(re.search(rf"--lane-{lane}: (#\w+);", mode)[1])
+    for ground in ("paper", "card"):
+        behind = luminance(re.search(rf"--soul-{ground}: (#\w+);", mode)[1])
+        low, high = sorted((colour, behind))
+        assert (high + 0.05) / (low + 0.05) >= 3
+
+
 def test_every_variable_that_is_used_is_defined():
     used = {
         name for path in STATIC.iterdir() for name in re.findall(r"var\((--(?:soul|lane)-[\w-]+)\)", path.read_text())

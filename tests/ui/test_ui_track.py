@@ -1,7 +1,7 @@
 """What the events of a race add up to on the page."""
 
 from soul_core.events import LaneEnded, RaceEnded
-from tests.ui.scenes import epoch, scores, started, step, track_of, whole_race
+from tests.ui.scenes import epoch, race_config, scores, six_methods, started, step, track_of, whole_race
 
 
 def test_points_are_in_the_order_of_epochs_and_only_of_the_set_asked_for():
@@ -53,3 +53,16 @@ def test_a_diverged_lane_keeps_its_message_and_the_end_clears_what_happens_now()
 
 def test_a_race_without_gold_has_no_gold_lane():
     assert "gold" not in track_of([started(gold="")]).lanes
+
+
+def test_a_lane_that_acts_once_counts_no_epochs():
+    track = track_of([*six_methods(), step("influence", 1, 1)])
+    assert [name for name, lane in track.lanes.items() if lane.once] == ["influence", "icul"]
+    assert track.now == "Influence, one step"
+    assert [lane.position for lane in track.in_order()] == [0, 0, 1, 2, 3, 4, 5, 0]  # between original and gold
+
+
+def test_an_objective_that_is_not_here_any_more_was_a_trained_one():
+    config = race_config().model_dump(mode="json")
+    config["lanes"][0]["objective"]["name"] = "mine"
+    assert track_of([started(config=config)]).lanes["fo"].kind == "trained"
