@@ -75,7 +75,7 @@ def tiny_model(arch: str, *, seed: int = 0) -> PreTrainedModel:
         elif arch == "gpt_neo":
             kinds = {"attention_types": [[["global", "local"], 1]], "window_size": 16}
             shape = {"hidden_size": 32, "intermediate_size": 64, "num_layers": 2, "num_heads": 4}
-            model = GPTNeoForCausalLM(GPTNeoConfig(**SHAPE | shape | kinds, max_position_embeddings=128))
+            model = GPTNeoForCausalLM(GPTNeoConfig(**SHAPE | shape | kinds, max_position_embeddings=256))
         else:
             raise ValueError(f"expected one of {ALL_ARCHITECTURES}, got {arch!r}")
     return model.eval()

@@ -7,9 +7,7 @@ from typing import Any
 from soul_core.cli.screen import Screen, print_json
 from soul_core.data.tasks import TASKS
 from soul_core.models.presets import PRESETS as MODELS
-from soul_core.objectives.registry import OBJECTIVES
-from soul_core.optim.registry import OPTIMIZERS
-from soul_core.session.presets import PRESETS, lanes_for
+from soul_core.session.catalogue import catalogue
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -52,26 +50,18 @@ def tasks() -> dict[str, list[dict[str, Any]]]:
 
 
 def methods() -> dict[str, list[dict[str, Any]]]:
-    """Objectives, optimizers and what each preset runs."""
-    objectives = [
-        {"name": o.name, "label": o.label, "what": o.sentence, "paper": o.paper, "formula": o.formula}
-        for o in OBJECTIVES.values()
-    ]
-    optimizers = [{"name": o.name, "label": o.label, "what": o.sentence} for o in OPTIMIZERS.values()]
-    presets = [
-        {
-            "name": name,
-            "what": preset.shows,
-            "found": preset.finding,
-            "lanes": {key: [lane.model_dump() for lane in lanes_for(name, key, control=True)] for key in OBJECTIVES},
-        }
-        for name, preset in PRESETS.items()
-    ]
-    return {"objectives": objectives, "optimizers": optimizers, "presets": presets}
+    """Objectives, retain terms, optimizers, named methods and presets, with all that is known of them."""
+    return catalogue()
 
 
 def _lines(entry: Mapping[str, Any]) -> list[str]:
     """What is said below the name: the sentence first, then whatever else fits into a line."""
-    plain = {key: value for key, value in entry.items() if value and key not in ("name", "what", "formula", "lanes")}
+    hidden = ("name", "what", "formula", "settings", "cells", "weights", "options")
+    plain = {key: value for key, value in entry.items() if value and key not in hidden}
     said = [f"{key}: {', '.join(value) if isinstance(value, list) else value}" for key, value in plain.items()]
-    return [entry["what"], *said]
+    return [entry["what"], *said, *(_setting(setting) for setting in entry.get("settings", ()))]
+
+
+def _setting(setting: Mapping[str, Any]) -> str:
+    words = [f"--{setting['name'].replace('_', '-')} [{setting['default']}]: {setting['what']}"]
+    return " ".join([*words, *([f"({setting['from']})"] if setting["from"] else [])])

@@ -104,8 +104,12 @@ def generate(
         draws = torch.rand((len(prompts), max_new_tokens), generator=torch.Generator().manual_seed(seed))
     order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
     settings = _Settings(max_new_tokens, longest, stop_ids(model, tokenizer), autocast_dtype, temperature, top_p)
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
+    while order:
+        rows = order[:batch_size]
+        if len(prompts[rows[-1]]) + max_new_tokens > longest:
+            # Padding counts as positions in some models' masks (GPT-Neo): near the end of the context there is none.
+            rows = [row for row in rows if len(prompts[row]) == len(prompts[rows[0]])]
+        order = order[len(rows) :]
         yield from _decode(model, rows, [prompts[row] for row in rows], padding_id(tokenizer), draws, settings)
 
 

@@ -12,7 +12,7 @@ from soul_core.ui.board import board_html, legend_html
 from soul_core.ui.desk import Desk
 from soul_core.ui.fields import field_for
 from soul_core.ui.form import Form
-from soul_core.ui.guard import QUIET, guarded
+from soul_core.ui.guard import AS_TYPED, QUIET, guarded
 from soul_core.ui.html import block, heading
 from soul_core.ui.panelists import AskForm, answers, empty_columns
 from soul_core.ui.questions import Example, examples_of, questions_of, sources_of, task_of
@@ -91,15 +91,17 @@ def wire_ask(panel: AskPanel, setup: SetupPanel, desk: Desk, browser: gr.Browser
     names = ("task", "split", "authors")
     chosen = [setup.component(name) for name in names]
 
-    def stream(state: dict[str, str], asked: str, temperature: Any, samples: Any, *values: Any) -> Iterator[Any]:
+    def stream(
+        state: dict[str, str] | None, asked: str, temperature: Any, samples: Any, *values: Any
+    ) -> Iterator[Any]:
         form = AskForm(question=asked, temperature=temperature, samples=samples)
         config = setup.form(*values).config()
         yield {panel.notice: "", panel.asked: asked}
-        for board in answers(desk, config, form, job_id=state.get("job", "")):
+        for board in answers(desk, config, form, job_id=(state or {}).get("job", "")):
             yield {panel.board: board_html(board)}
 
-    def again(state: dict[str, str], asked: str, *values: Any) -> Iterator[Any]:
-        job_id = state.get("job", "")
+    def again(state: dict[str, str] | None, asked: str, *values: Any) -> Iterator[Any]:
+        job_id = (state or {}).get("job", "")
         if asked and job_id:
             yield from stream(state, asked, *values)
         elif not asked:
@@ -131,6 +133,7 @@ def wire_ask(panel: AskPanel, setup: SetupPanel, desk: Desk, browser: gr.Browser
         "concurrency_id": "ask",
         "concurrency_limit": 2,
         "trigger_mode": "always_last",
+        **AS_TYPED,
     }
     gr.on([panel.ask.click, panel.question.submit], **asking)
     for ending in endings:
@@ -139,7 +142,7 @@ def wire_ask(panel: AskPanel, setup: SetupPanel, desk: Desk, browser: gr.Browser
     for index, chip in enumerate(panel.chips):
         chip.click(_nth(index), panel.examples, panel.question, **QUIET).then(**asking)
     panel.pick.input(_same, panel.pick, panel.question, **QUIET).then(**asking)
-    panel.source.input(guarded(choose_source, notice=None), [panel.source, *chosen], panel.pick, **QUIET)
+    panel.source.input(guarded(choose_source, notice=None), [panel.source, *chosen], panel.pick, **QUIET, **AS_TYPED)
     outputs = [panel.examples, panel.source, panel.pick, *panel.chips]
     # A forget set that is not complete yet (no author chosen) keeps the questions of the one before.
     gr.on(
@@ -149,6 +152,7 @@ def wire_ask(panel: AskPanel, setup: SetupPanel, desk: Desk, browser: gr.Browser
         outputs,
         trigger_mode="always_last",
         **QUIET,
+        **AS_TYPED,
     )
 
 

@@ -10,7 +10,7 @@ import gradio as gr
 
 from soul_core.ui import text
 from soul_core.ui.desk import Desk
-from soul_core.ui.guard import QUIET, guarded
+from soul_core.ui.guard import AS_TYPED, QUIET, guarded
 from soul_core.ui.html import notice
 from soul_core.ui.render import progress_html
 from soul_core.ui.setup_panel import SetupPanel
@@ -25,7 +25,8 @@ def wire_gold(panel: SetupPanel, desk: Desk, page: gr.Blocks, browser: gr.Browse
     to_tail = gr.State("")
     outputs = [panel.gold_box, panel.gold_progress, panel.train_gold, panel.stop_gold, panel.notice]
 
-    def start(state: dict[str, str], *values: Any) -> dict[Any, Any]:
+    def start(state: dict[str, str] | None, *values: Any) -> dict[Any, Any]:
+        state = state or {}
         owner = state.get("owner") or uuid.uuid4().hex
         job_id = desk.train_gold(panel.form(*values).config(), owner=owner)
         return {browser: {**state, "owner": owner, "gold": job_id}, to_tail: job_id, panel.notice: ""}
@@ -71,6 +72,7 @@ def wire_gold(panel: SetupPanel, desk: Desk, page: gr.Blocks, browser: gr.Browse
         [browser, to_tail, panel.notice],
         trigger_mode="once",
         **QUIET,
+        **AS_TYPED,
     ).then(following, to_tail, outputs, **QUIET)
     panel.stop_gold.click(guarded(stop, notice=panel.notice), browser, panel.notice, **QUIET)
     page.load(attach, browser, to_tail, **QUIET).then(following, to_tail, outputs, **QUIET)

@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 """How an event is told that answers at once and belongs to the page alone."""
+AS_TYPED: dict[str, Any] = {"preprocess": False}
+"""For events that read Setup: its choices follow each other, and Gradio would refuse a value that was sent while its
+list of choices changed; ``Form`` checks every value anyway."""
 
 
 def sentence(error: Exception) -> str:

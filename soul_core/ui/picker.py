@@ -102,17 +102,20 @@ def needs_of(entry: Objective, retain: str) -> tuple[str, ...]:
 
 
 def methods_html(methods: list[str], preset: str) -> str:
-    """What each chosen method does, in a sentence; a name that is none is left out."""
-    items = []
+    """What each chosen method does, in a sentence; FO and SO of one objective share it. A name that is none is left
+    out."""
+    said: dict[str, list[str]] = {}
     for method in methods:
         try:
             lane = lane_of(method, preset)
         except ConfigError:
             continue
         meant = method.rpartition("=")[2]
-        said = NAMED[meant].sentence if meant in NAMED else find_objective(lane.objective.name).sentence
-        items.append(f"<li><b>{escape(lane.label)}</b> <code>{escape(lane.name)}</code> {escape(said)}</li>")
-    return f'<ul class="soul-methods-note">{"".join(items)}</ul>' if items else ""
+        sentence = NAMED[meant].sentence if meant in NAMED else find_objective(lane.objective.name).sentence
+        named = f"<b>{escape(lane.label)}</b> <code>{escape(lane.name)}</code>"
+        said.setdefault(sentence, []).append(named)
+    items = "".join(f"<li>{', '.join(lanes)}: {escape(sentence)}</li>" for sentence, lanes in said.items())
+    return f'<ul class="soul-methods-note">{items}</ul>' if items else ""
 
 
 def preset_html(preset: str, objective: str = "", *, edited: bool = False, lora: bool = False) -> str:
@@ -124,12 +127,12 @@ def preset_html(preset: str, objective: str = "", *, edited: bool = False, lora:
         edited: Whether a setting was changed by hand.
         lora: Whether LoRA matrices are trained.
     """
+    if not objective:
+        return f"<p>{escape(text.PRESET_OF_METHODS)}</p>"
     entry = RACE_PRESETS[preset]
     shows = f"<p>{escape(entry.shows)}</p>"
     if edited:
         return shows + notice(text.EDITED, kind="info")
-    if not objective:
-        return f"{shows}<p>{escape(text.PRESET_OF_METHODS)}</p>"
     cell = preset_cell(preset, objective, lora=lora)
     # The study behind the findings is of one objective; the others have a source and maybe a note.
     finding = entry.finding if objective == STUDIED and not lora else ""

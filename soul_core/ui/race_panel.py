@@ -13,7 +13,7 @@ from soul_core.ui import ids, text
 from soul_core.ui.chart import live_chart
 from soul_core.ui.desk import Desk
 from soul_core.ui.figures import curves
-from soul_core.ui.guard import QUIET, guarded
+from soul_core.ui.guard import AS_TYPED, QUIET, guarded
 from soul_core.ui.html import block, heading, notice
 from soul_core.ui.render import legend_html, measured_html, numbers_html, progress_html, verdict_html
 from soul_core.ui.setup_panel import SetupPanel
@@ -163,7 +163,8 @@ def wire_race(panel: RacePanel, setup: SetupPanel, desk: Desk, page: gr.Blocks, 
         async for changed in tail(desk, panel, job_id):
             yield changed
 
-    def start(state: dict[str, str], *values: Any) -> dict[Any, Any]:
+    def start(state: dict[str, str] | None, *values: Any) -> dict[Any, Any]:
+        state = state or {}
         state = {**state, "owner": state.get("owner") or uuid.uuid4().hex}
         job_id = desk.start(setup.form(*values), owner=state["owner"], current=state.get("job", ""))
         return {browser: {**state, "job": job_id}, to_tail: job_id, panel.notice: ""}
@@ -198,7 +199,11 @@ def wire_race(panel: RacePanel, setup: SetupPanel, desk: Desk, page: gr.Blocks, 
         return {**shown(panel, Snapshot()), browser: {**state, "job": ""}}
 
     started = panel.run.click(refuse_tail, None, to_tail, **QUIET).then(
-        guarded(start, notice=panel.notice), [browser, *setup.inputs], [browser, to_tail, panel.notice], **QUIET
+        guarded(start, notice=panel.notice),
+        [browser, *setup.inputs],
+        [browser, to_tail, panel.notice],
+        **QUIET,
+        **AS_TYPED,
     )
     following = guarded(follow, notice=panel.notice)
     running = started.then(following, to_tail, outputs, **QUIET)

@@ -15,7 +15,7 @@ from soul_core.ui.desk import Desk
 from soul_core.ui.fields import field_for, title_of
 from soul_core.ui.filled import form_of
 from soul_core.ui.form import BY_NAME, PAIR, Form, Layout, split_choices
-from soul_core.ui.guard import QUIET, guarded
+from soul_core.ui.guard import AS_TYPED, QUIET, guarded
 from soul_core.ui.html import block, heading
 from soul_core.ui.lane_fields import LaneFields, lane_fields
 from soul_core.ui.picker import is_trained, preset_html, retain_choices
@@ -201,6 +201,7 @@ def wire_setup(panel: SetupPanel, desk: Desk, page: gr.Blocks) -> None:
         outputs,
         trigger_mode="always_last",
         **QUIET,
+        **AS_TYPED,
     )
 
 
@@ -223,6 +224,7 @@ def wire_estimate(panel: SetupPanel, desk: Desk, page: gr.Blocks, endings: list[
         "show_progress": "hidden",
         "api_visibility": "private",
         "concurrency_limit": 1,
+        **AS_TYPED,
     }
     triggers = [component.change for component in panel.inputs]  # type: ignore[attr-defined]
     gr.on([page.load, *triggers], **how)

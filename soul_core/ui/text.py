@@ -44,7 +44,10 @@ CHANGES_HELP = (
 CHANGES_EXAMPLE = "so-npo.lr = 0.0005\nso-npo.beta = 0.2"
 NO_METHOD = "No method is chosen. Choose at least one under “Methods”."
 TO_METHODS = "Race it against FO and SO of GradDiff"
-PRESET_OF_METHODS = "Every method takes its settings from here; what has no settings of its own takes the usual ones."
+PRESET_OF_METHODS = (
+    "Each method starts from the settings that this preset has for its objective, or for any objective; the lines "
+    "above change them."
+)
 PRESET = "Race preset"
 ADVANCED = "Advanced settings"
 SHARED_SETTINGS = "Shared by all"

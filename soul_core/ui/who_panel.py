@@ -87,13 +87,15 @@ def who_panel(form: Form, retain: str) -> WhoPanel:
         elem_classes=["soul-segments"],
     )
     with gr.Column(elem_classes=["soul-stack"]) as pair:
-        ideas = gr.Radio(idea_choices(), value=idea, label=text.IDEA, elem_id=ids.IDEA, elem_classes=["soul-segments"])
+        ideas = gr.Radio(
+            idea_choices(), value=idea, label=text.IDEA, elem_id=ids.IDEA, elem_classes=["soul-segments", "soul-compact"]
+        )
         objective = gr.Radio(
             objective_choices(idea),
             value=form.objective,
             label=text.OBJECTIVE,
             elem_id=ids.OBJECTIVE,
-            elem_classes=["soul-segments"],
+            elem_classes=["soul-segments", "soul-compact"],
         )
         note = gr.Markdown(objective_text(form.objective, retain), latex_delimiters=LATEX, elem_id=ids.FORMULA)
         with gr.Column(visible=False, elem_classes=["soul-offer"], elem_id=ids.NO_PAIR) as no_pair:

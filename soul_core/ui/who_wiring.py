@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from soul_core.ui.form import ANY, Form
-from soul_core.ui.guard import QUIET
+from soul_core.ui.guard import AS_TYPED, QUIET
 from soul_core.ui.lane_fields import LaneFields
 from soul_core.ui.picker import methods_for, methods_html, objective_choices, objective_text
 from soul_core.ui.who_panel import WhoPanel
@@ -39,11 +39,11 @@ def wire_who(who: WhoPanel, lanes: LaneFields, preset: gr.Radio) -> None:
             who.changes: "",
         }
 
-    who.idea.input(choose_idea, [who.idea, preset, weights, who.mode], renewed, **QUIET)
-    who.mode.input(choose_mode, [*chosen, who.methods], renewed, **QUIET)
-    who.to_methods.click(to_methods, [preset, who.objective, weights], renewed, **QUIET)
+    who.idea.input(choose_idea, [who.idea, preset, weights, who.mode], renewed, **QUIET, **AS_TYPED)
+    who.mode.input(choose_mode, [*chosen, who.methods], renewed, **QUIET, **AS_TYPED)
+    who.to_methods.click(to_methods, [preset, who.objective, weights], renewed, **QUIET, **AS_TYPED)
     for component in (who.objective, preset, weights):
-        component.input(renew, chosen, renewed, **QUIET)
+        component.input(renew, chosen, renewed, **QUIET, **AS_TYPED)
     gr.on(
         [component.change for component in (who.objective, *retains)],
         objective_text,
@@ -51,6 +51,7 @@ def wire_who(who: WhoPanel, lanes: LaneFields, preset: gr.Radio) -> None:
         who.note,
         trigger_mode="always_last",
         **QUIET,
+        **AS_TYPED,
     )
     gr.on(
         [who.methods.change, preset.change],
@@ -59,4 +60,5 @@ def wire_who(who: WhoPanel, lanes: LaneFields, preset: gr.Radio) -> None:
         who.methods_note,
         trigger_mode="always_last",
         **QUIET,
+        **AS_TYPED,
     )

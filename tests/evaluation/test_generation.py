@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 from soul_core.errors import DatasetError, ModelError
 from soul_core.evaluation.generation import Count, choose, generate, greedy_answers, stop_ids
 from tests.evaluation.helpers import lively_model, prompts, run_out
-from tests.tiny import ARCHITECTURES, tiny_model, tiny_tokenizer
+from tests.tiny import ALL_ARCHITECTURES, tiny_model, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()
 
@@ -38,7 +38,7 @@ def tokens_of(model: PreTrainedModel, asked: Sequence[Sequence[int]], **options)
     return got
 
 
-@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("arch", ALL_ARCHITECTURES)
 def test_batched_cached_decoding_equals_the_plain_loop(arch: str):
     model, asked = lively_model(arch), prompts(12)
     expected = [plain_loop(model, prompt, 10) for prompt in asked]
@@ -46,7 +46,7 @@ def test_batched_cached_decoding_equals_the_plain_loop(arch: str):
     assert tokens_of(model, asked, max_new_tokens=10, batch_size=5) == expected
 
 
-@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("arch", ALL_ARCHITECTURES)
 def test_a_rows_answer_does_not_depend_on_the_batch_it_is_in(arch: str):
     model, asked = lively_model(arch, seed=1), prompts(9, seed=1)
     alone = tokens_of(model, asked, max_new_tokens=8, batch_size=1)
@@ -81,10 +81,10 @@ def test_both_the_tokenizers_end_and_those_of_the_generation_settings_end_an_ans
     assert stop_ids(model, TOKENIZER) == {0}
 
 
-@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("arch", ALL_ARCHITECTURES)
 def test_answers_stop_where_the_models_positions_end(arch: str):
-    # 128 positions: prompts of 126 and 120 tokens leave room for 2 and 8 more.
-    asked = [prompts(1, shortest=126, longest=126)[0], prompts(1, shortest=120, longest=120)[0]]
+    # 256 positions: prompts of 254 and 248 tokens leave room for 2 and 8 more.
+    asked = [prompts(1, shortest=254, longest=254)[0], prompts(1, shortest=248, longest=248)[0]]
     model = lively_model(arch)
     got = tokens_of(model, asked, max_new_tokens=20, batch_size=2)
     assert [len(answer) for answer in got] == [2, 8]
@@ -93,7 +93,7 @@ def test_answers_stop_where_the_models_positions_end(arch: str):
 
 def test_a_row_keeps_its_own_room_when_another_is_dropped():
     # Room for 8, 5 and 2 tokens; the first row ends at its second token and is dropped.
-    asked = [prompts(1, shortest=n, longest=n)[0] for n in (120, 123, 126)]
+    asked = [prompts(1, shortest=n, longest=n)[0] for n in (248, 251, 254)]
     model = lively_model("llama")
     stop = plain_loop(model, asked[0], 2)[1]
     model.generation_config.eos_token_id = stop
@@ -104,16 +104,16 @@ def test_a_row_keeps_its_own_room_when_another_is_dropped():
 
 
 def test_a_finished_row_that_stays_in_the_batch_does_not_run_off_the_position_table():
-    # One row of nine is too few to be dropped; GPT-2 looks positions up in a table of 128.
-    asked = [*prompts(8), prompts(1, shortest=126, longest=126)[0]]
+    # One row of nine is too few to be dropped; GPT-2 looks positions up in a table of 256.
+    asked = [*prompts(8), prompts(1, shortest=254, longest=254)[0]]
     model = lively_model("gpt2")
     expected = [plain_loop(model, prompt, 6) for prompt in asked[:8]] + [plain_loop(model, asked[8], 2)]
     assert tokens_of(model, asked, max_new_tokens=6, batch_size=9) == expected
 
 
 def test_a_prompt_that_fills_the_model_is_an_error_with_both_numbers():
-    with pytest.raises(DatasetError, match=r"128 tokens long .* holds 128 tokens"):
-        list(generate(tiny_model("gpt2"), TOKENIZER, [[1] * 128], max_new_tokens=1))
+    with pytest.raises(DatasetError, match=r"256 tokens long .* holds 256 tokens"):
+        list(generate(tiny_model("gpt2"), TOKENIZER, [[1] * 256], max_new_tokens=1))
 
 
 def test_a_model_without_a_key_value_cache_is_named():

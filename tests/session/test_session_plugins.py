@@ -1,13 +1,16 @@
 """A user's own objective, registered from a file, is one like the others."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from soul_core.errors import ConfigError
 from soul_core.objectives import OBJECTIVES, find_objective
+from soul_core.session.changes import changed_lane
 from soul_core.session.methods import lane_of
 from soul_core.session.plugins import load_plugin
+from tests.session.tiny_race import new_run, run, tiny_config, tiny_task, use_task
 
 MINE = """
 from typing import Annotated
@@ -44,6 +47,25 @@ def test_it_is_a_method_with_its_own_settings(mine: Path):
     load_plugin(mine)  # a second time does nothing
     assert find_objective("soft-ascent").fields["floor"].default == 2.0
     assert lane_of("so-soft-ascent", "each-at-its-best").label == "SO-Soft ascent"
+
+
+def test_the_example_in_contributing_runs_a_race(tmp_path: Path, tiny_model_folder, monkeypatch):
+    text = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    file = tmp_path / "contributed.py"
+    file.write_text(example, encoding="utf-8")
+    use_task(monkeypatch, tiny_task())
+    try:
+        load_plugin(file)
+        lanes = tuple(
+            changed_lane(lane_of(method, "same-settings"), {"floor": 3.0})
+            for method in ("fo-floored-ga", "so-floored-ga")
+        )
+        config = tiny_config(tiny_model_folder(), lanes=lanes, epochs=1)
+        events = run(config, new_run(tmp_path, config))
+        assert events[-1].status == "finished"
+    finally:
+        OBJECTIVES.pop("floored-ga", None)
 
 
 def test_a_file_that_is_missing_or_fails_is_one_sentence(tmp_path: Path):

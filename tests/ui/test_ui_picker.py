@@ -56,7 +56,7 @@ def test_what_is_not_trained_has_its_own_formula_alone(objective):
 
 def test_the_words_below_the_formula_name_paper_and_needs_once():
     said = objective_text("kl", "kl")
-    assert "arXiv:2401.06121" in said
+    assert find_objective("kl").paper in said
     assert said.count(text.NEEDS_LOGITS) == 1  # both terms look at the original's distribution
     assert f"{text.NEEDS}:" not in objective_text("graddiff", "nll")
     assert text.NEEDS_LOGITS in objective_text("graddiff", "kl")
@@ -98,6 +98,7 @@ def test_a_method_without_fo_and_so_is_raced_against_those_of_graddiff(objective
 def test_each_chosen_method_is_said_and_what_is_none_is_left_out():
     shown = methods_html(["loku", "so-npo-lora", "<b>", "mine=so-po"], "same-settings")
     assert shown.count("<li>") == 3
+    assert methods_html(["fo-po", "so-po"], "same-settings").count("<li>") == 1  # one objective, one sentence
     assert NAMED["loku"].sentence in shown
     assert "<code>mine</code>" in shown
     assert methods_html([], "same-settings") == ""
