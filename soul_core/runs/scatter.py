@@ -12,7 +12,7 @@ from soul_core.runs.svg import marker_svg
 
 _WIDTH, _PLOT = 640, 382
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 20, 44, 54
-_ROW, _LETTER = 24, 7.2
+_ROW, _LETTER = 24, 8
 
 _STYLE = """
 svg{font:13px system-ui,sans-serif}
@@ -138,7 +138,7 @@ def _legend(styles: Mapping[str, LaneStyle], labels: Mapping[str, str]) -> tuple
     parts, x, y = [], float(_LEFT + 8), _PLOT + _BOTTOM + 8
     entries = [(labels.get(lane, lane), style) for lane, style in styles.items()]
     for words, style in [*entries, ("chosen", None)]:
-        width = 40 + _LETTER * len(words)
+        width = 44 + _LETTER * len(words)
         if x + width > _WIDTH and x > _LEFT + 8:
             x, y = _LEFT + 8, y + _ROW
         if style is not None:

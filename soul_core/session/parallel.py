@@ -1,11 +1,12 @@
 """Races in several processes at once, each with its share of the cores. It knows no table and no picture.
 
 Only the process that was called writes to the book; a worker is given a race and sends back what came of it. A worker
-that is left alone ends by itself, because its end of the pipe closes.
+that is left alone, because this process was killed, cleans up and ends.
 """
 
 import multiprocessing
 import os
+import shutil
 import signal
 import tempfile
 import threading
@@ -174,6 +175,7 @@ def run_worker(pipe: Connection, order: Order) -> None:
     """The whole life of a worker process."""
     # Ctrl-C reaches every process of the terminal; the parent decides what is to be done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, args=(order.place,), daemon=True).start()
     torch.set_num_threads(order.threads)
     shelf = Shelf(SHELF_BYTES)
     with suppress(EOFError, ConnectionError):
@@ -181,6 +183,14 @@ def run_worker(pipe: Connection, order: Order) -> None:
             load_plugin(file)
         while True:
             pipe.send(_outcome(pipe.recv(), shelf, order, pipe))
+
+
+def _end_with_parent(place: str) -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        shutil.rmtree(place, ignore_errors=True)
+        os._exit(1)
 
 
 def _outcome(config: RaceConfig, shelf: Shelf, order: Order, pipe: Connection) -> Outcome | Failure:

@@ -1,13 +1,12 @@
 """The three ways to hold a race fair, read from ``assets/presets.json``. It knows settings, not results.
 
 The file holds per preset and objective the settings of each lane and where they come from; ``-lora`` behind the
-objective's name is for LoRA lanes, and ``otherwise`` for objectives that have no settings of their own there. A
+objective's name is for LoRA lanes, ``-fila`` for those that start with FILA, and ``otherwise`` for objectives that have no settings of their own there. A
 setting that is not in the file has the default of its config.
 """
 
 import json
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, get_args
@@ -15,13 +14,11 @@ from typing import Any, get_args
 from soul_core.config import LaneConfig, ObjectiveConfig, OptimizerConfig, OptimizerName, PresetName, WeightsConfig
 from soul_core.errors import ConfigError
 from soul_core.objectives import find_objective
-from soul_core.optim.registry import default_optimizer
 from soul_core.paths import ASSETS
-from soul_core.runs.atomic import write_text
 
 PRESETS_FILE = ASSETS / "presets.json"
 CONTROL = "sign"
-LORA = "-lora"
+LORA, FILA = "-lora", "-fila"
 OTHERWISE = "otherwise"
 ALL_WEIGHTS = WeightsConfig()
 STUDIED = "graddiff"
@@ -36,7 +33,7 @@ class PresetCell:
 
     Attributes:
         lanes: Optimizer settings by lane name.
-        objectives: Objective settings by lane name; lanes of one preset may differ only under *As published*.
+        objectives: Objective settings by lane name; under *Same settings* all lanes have the same.
         source: Where the numbers come from.
         note: What a reader must know about them; may be empty.
     """
@@ -95,7 +92,14 @@ def reload_presets() -> None:
     _table.cache_clear()
 
 
-def preset_cell(preset: str, objective: str, *, lora: bool = False) -> PresetCell:
+def ending_of(weights: WeightsConfig) -> str:
+    """What stands behind an objective's name where settings are kept by the weights that they are for."""
+    if weights.kind != "lora":
+        return ""
+    return FILA if weights.init == "fila" else LORA
+
+
+def preset_cell(preset: str, objective: str, *, weights: WeightsConfig = ALL_WEIGHTS) -> PresetCell:
     """The settings of one preset for one objective: its own if there are any, else those for any objective.
 
     Raises:
@@ -103,7 +107,7 @@ def preset_cell(preset: str, objective: str, *, lora: bool = False) -> PresetCel
     """
     if preset not in PRESETS:
         raise ConfigError(f"There is no preset “{preset[:80]}”. Presets are: {', '.join(PRESETS)}.")
-    cells, end = PRESETS[preset].cells, LORA if lora else ""
+    cells, end = PRESETS[preset].cells, ending_of(weights)
     return cells.get(find_objective(objective).name + end) or cells[OTHERWISE + end]
 
 
@@ -124,7 +128,7 @@ def lanes_for(
         weights: Which weights every lane trains.
     """
     name = objective if isinstance(objective, str) else objective.name
-    cell = preset_cell(preset, name, lora=weights.kind == "lora")
+    cell = preset_cell(preset, name, weights=weights)
     return tuple(
         LaneConfig(
             name=lane,
@@ -138,27 +142,3 @@ def lanes_for(
         for lane in ("fo", "so", CONTROL)
         if lane != CONTROL or control
     )
-
-
-def record_choice(objective: str, choice: Mapping[str, Mapping[str, Any]], *, gamma: float, source: str) -> None:
-    """Write what a sweep chose into *Each at its best*.
-
-    Args:
-        objective: Whose cell.
-        choice: By lane the optimizer settings that were swept; a lane that is absent keeps what it has.
-        gamma: The sweep's weight of the retain loss, for all lanes.
-        source: Where the sweep is recorded.
-    """
-    table = json.loads(PRESETS_FILE.read_text(encoding="utf-8"))
-    cells = table["each-at-its-best"]["objectives"]
-    cell = cells.setdefault(objective, deepcopy(cells[OTHERWISE + (LORA if objective.endswith(LORA) else "")]))
-    for lane in cell["lanes"]:
-        default = default_optimizer(_OPTIMIZERS[lane])
-        kept = {name: getattr(default, name) for name in ("beta1", "beta2", "weight_decay")}
-        cell["lanes"][lane] = {**kept, **choice[lane]} if lane in choice else cell["lanes"][lane]
-        cell["objectives"][lane]["gamma"] = gamma
-    missing = ", ".join(_LABELS[lane] for lane in cell["lanes"] if lane not in choice)
-    cell["source"] = source
-    cell["note"] = f"No setting of {missing} kept retain Acc within the rule's margin." if missing else ""
-    write_text(PRESETS_FILE, json.dumps(table, indent=1, ensure_ascii=False) + "\n")
-    _table.cache_clear()

@@ -9,14 +9,13 @@ from soul_core.config import LaneConfig, WeightsConfig
 from soul_core.objectives import find_objective
 from soul_core.optim.registry import default_optimizer
 from soul_core.runs.atomic import write_text
-from soul_core.session import presets
-from soul_core.session.presets import CONTROL, LORA, OTHERWISE, PRESETS_FILE
+from soul_core.session.presets import CONTROL, OTHERWISE, PRESETS_FILE, ending_of, reload_presets
 from soul_core.session.search import Space
 from soul_core.session.sweep_rule import RULE, Rule, best
 from soul_core.session.trials import Record
 
 _RUNNERS = {"adamw": "fo", "sophia": "so", "sign-momentum": CONTROL}
-_HELD = (WeightsConfig(), WeightsConfig(kind="lora"))
+_HELD = (WeightsConfig(), WeightsConfig(kind="lora"), WeightsConfig(kind="lora", init="fila"))
 """Weights that presets hold settings for."""
 
 
@@ -38,7 +37,7 @@ def apply_choices(records: Sequence[Record], spaces: Mapping[str, Space], *, sou
     chosen, tried = best(records, rule), {record.config.lanes[0].name: record.config.lanes[0] for record in records}
     table = json.loads(PRESETS_FILE.read_text(encoding="utf-8"))
     cells = table["each-at-its-best"]["objectives"]
-    left_out, found = [], dict[str, dict[str, str]]()
+    left_out, found = [], dict[tuple[str, str], dict[str, str]]()
     for name, lane in tried.items():
         runner = _RUNNERS.get(lane.optimizer.name)
         if (
@@ -48,19 +47,17 @@ def apply_choices(records: Sequence[Record], spaces: Mapping[str, Space], *, sou
         ):
             left_out.append(lane.label)
         else:
-            key = lane.objective.name + (LORA if lane.weights.kind == "lora" else "")
-            found.setdefault(key, {})[runner] = name
-    for key, names in found.items():
-        cell = cells.setdefault(key, deepcopy(cells[OTHERWISE + (LORA if key.endswith(LORA) else "")]))
+            found.setdefault((lane.objective.name, ending_of(lane.weights)), {})[runner] = name
+    for (objective, ending), names in found.items():
+        cell = cells.setdefault(objective + ending, deepcopy(cells[OTHERWISE + ending]))
         for runner, name in names.items():
             if name in chosen:
-                optimizer, objective = _as_preset(chosen[name].config, spaces[name])
-                cell["lanes"][runner], cell["objectives"][runner] = optimizer, objective
+                cell["lanes"][runner], cell["objectives"][runner] = _as_preset(chosen[name].config, spaces[name])
         missing = ", ".join(tried[name].label for name in names.values() if name not in chosen)
         cell["source"] = source
         cell["note"] = f"No setting of {missing} kept retain Acc within the rule's margin." if missing else ""
     write_text(PRESETS_FILE, json.dumps(table, indent=1, ensure_ascii=False) + "\n")
-    presets._table.cache_clear()
+    reload_presets()
     return f"Presets do not hold {', '.join(left_out)}; see the page." if left_out else ""
 
 

@@ -25,11 +25,13 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One model's place on the board: its answers, or why it has none; ``position`` is its place in the race."""
+    """One model's place on the board: its answers, or why it has none; ``position`` is its place in the race,
+    and ``once`` whether it acts once."""
 
     lane: str
     label: str
     position: int = 0
+    once: bool = False
     answers: tuple[Said, ...] = ()
     message: str = ""
 
@@ -108,7 +110,7 @@ def _cell(column: Column, answers: str) -> str:
     return (
         f'<section class="soul-answer" data-lane="{escape(column.lane)}" aria-label="{escape(column.label)}" '
         f'style="border-top-color:{colour}">'
-        f"<header>{swatch(column.lane, column.position)}<b>{escape(column.label)}</b>"
+        f"<header>{swatch(column.lane, column.position, line=not column.once)}<b>{escape(column.label)}</b>"
         f"<small>{meaning}</small></header>{body}</section>"
     )
 

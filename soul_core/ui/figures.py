@@ -12,7 +12,7 @@ Figure = dict[str, Any]
 FLAT = ("original", "gold")
 LABEL_PLACES = {"fo": "top center", "so": "bottom center", "sign": "middle left"}
 FURTHER_PLACES = ("top left", "bottom left", "middle left")
-MOST_LABELS = 3  # of lanes that run; with more, labels lie on each other and the legend tells
+FEW = 3  # lanes that run; with more, labels and bands lie on each other: the legend tells, and bands are fainter
 DEFAULT_EPOCHS = 5
 _EMPTY: Figure = {
     "text": text.CHART_EMPTY,
@@ -33,7 +33,7 @@ def curves(track: RaceTrack, name: str, *, run_id: str) -> Figure:
     """
     epochs = track.epochs or DEFAULT_EPOCHS
     data: list[Figure] = []
-    labelled = len([lane for lane in track.lanes if lane not in FLAT]) <= MOST_LABELS
+    few = len([lane for lane in track.lanes if lane not in FLAT]) <= FEW
     for lane in _drawn(track):
         points = lane.points(name)
         if not points:
@@ -43,7 +43,7 @@ def curves(track: RaceTrack, name: str, *, run_id: str) -> Figure:
         elif lane.once:
             data += _single(lane, *points[-1])
         else:
-            data += _growing(lane, points, labelled=labelled)
+            data += _growing(lane, points, few=few)
     layout = _layout(epochs, run_id) | {"annotations": [] if data else [_EMPTY]}
     return {"data": data, "layout": layout, "alt": describe(track, name)}
 
@@ -111,7 +111,7 @@ def _single(lane: LaneTrack, epoch: int, scores: SetScores) -> list[Figure]:
     ]
 
 
-def _growing(lane: LaneTrack, points: list[tuple[int, SetScores]], *, labelled: bool) -> list[Figure]:
+def _growing(lane: LaneTrack, points: list[tuple[int, SetScores]], *, few: bool) -> list[Figure]:
     look = look_of(lane.name, lane.position)
     epochs = [epoch for epoch, _ in points]
     scores = [score for _, score in points]
@@ -122,14 +122,14 @@ def _growing(lane: LaneTrack, points: list[tuple[int, SetScores]], *, labelled: 
         "y": [score.acc for score in scores],
         "mode": "lines+markers+text",
         "marker": {"symbol": look.marker, "size": 8, "color": look.colour},
-        "text": labels if labelled and len(points) > 1 else None,
+        "text": labels if few and len(points) > 1 else None,
         "textposition": LABEL_PLACES.get(lane.name) or FURTHER_PLACES[lane.position % len(FURTHER_PLACES)],
         "textfont": {"color": look.colour, "size": 12},
         "cliponaxis": False,
         "hovertemplate": _hover(lane.label),
         "customdata": [[score.acc_low, score.acc_high, score.rows] for score in scores],
     }
-    return [*_band(lane, epochs, scores), line]
+    return [*_band(lane, epochs, scores, opacity=1.0 if few else 0.5), line]
 
 
 def _line(lane: LaneTrack) -> Figure:
@@ -144,7 +144,7 @@ def _line(lane: LaneTrack) -> Figure:
     }
 
 
-def _band(lane: LaneTrack, epochs: list[int], scores: list[SetScores]) -> list[Figure]:
+def _band(lane: LaneTrack, epochs: list[int], scores: list[SetScores], *, opacity: float = 1.0) -> list[Figure]:
     return [
         {
             "type": "scatter",
@@ -155,6 +155,7 @@ def _band(lane: LaneTrack, epochs: list[int], scores: list[SetScores]) -> list[F
             "fill": "toself",
             "fillcolor": look_of(lane.name, lane.position).band,
             "line": {"width": 0},
+            "opacity": opacity,
             "hoverinfo": "skip",
             "showlegend": False,
         }

@@ -15,6 +15,7 @@ from soul_core.ui import text
 from soul_core.ui.board import Board, Column, Said
 from soul_core.ui.desk import Desk
 from soul_core.ui.questions import checked_question, known_row
+from soul_core.ui.track import kind_of
 
 SHOW_EVERY = 0.08  # seconds between two pictures of the growing answers
 
@@ -102,7 +103,10 @@ def _without_run(desk: Desk, config: RaceConfig) -> dict[str, LoadedModel]:
 
 def _places(config: RaceConfig) -> list[Column]:
     """Every column, in order, still empty."""
-    lanes = [Column(lane=lane.name, label=lane.label, position=at) for at, lane in enumerate(config.lanes)]
+    lanes = [
+        Column(lane=lane.name, label=lane.label, position=at, once=kind_of(lane) != "trained")
+        for at, lane in enumerate(config.lanes)
+    ]
     original, gold = (Column(lane=name, label=text.LANE_LABELS[name]) for name in ("original", "gold"))
     return [original, *lanes, gold]
 

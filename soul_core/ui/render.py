@@ -92,7 +92,7 @@ def _row(lane: LaneTrack) -> str:
         _pair(forget, retain, "probability"),
         _pair(lane.last.get("real_authors"), lane.last.get("world_facts"), "acc"),
         text.percent(lane.clip_share) if lane.clip_share is not None else "–",
-        f"{lane.grad_norm:.3g}" if lane.grad_norm is not None else "–",
+        f"{lane.grad_norm:.3g}" if lane.grad_norm is not None and not lane.once else "–",
         f"{lane.train_seconds:.1f}" if trained else "–",
     ]
     body = "".join(f"<td>{cell}</td>" for cell in cells)

@@ -90,7 +90,7 @@ class RaceTrack:
         self._lane("original")
         for position, entry in enumerate(self.config.lanes):
             lane = self._lane(entry.name)
-            lane.label, lane.position, lane.kind = entry.label, position, _kind(entry)
+            lane.label, lane.position, lane.kind = entry.label, position, kind_of(entry)
         if event.gold:
             self._lane("gold")
 
@@ -121,7 +121,8 @@ class RaceTrack:
         return self.lanes[name]
 
 
-def _kind(lane: LaneConfig) -> Kind:
+def kind_of(lane: LaneConfig) -> Kind:
+    """How a lane forgets: trained, in one step, or by a prompt."""
     try:
         return find_objective(lane.objective.name).kind
     except ConfigError:  # an objective of the person's own that is not loaded now: only what is trained can be

@@ -88,7 +88,11 @@ def who_panel(form: Form, retain: str) -> WhoPanel:
     )
     with gr.Column(elem_classes=["soul-stack"]) as pair:
         ideas = gr.Radio(
-            idea_choices(), value=idea, label=text.IDEA, elem_id=ids.IDEA, elem_classes=["soul-segments", "soul-compact"]
+            idea_choices(),
+            value=idea,
+            label=text.IDEA,
+            elem_id=ids.IDEA,
+            elem_classes=["soul-segments", "soul-compact"],
         )
         objective = gr.Radio(
             objective_choices(idea),

@@ -25,6 +25,27 @@ def short_race(page: Page, *, epochs: int) -> None:
     expect(command).to_have_value(re.compile(rf"forget01 .*--epochs {epochs} "))
 
 
+def pick_objective(page: Page, idea: str, objective: str = "") -> None:
+    """Pick an idea, then one of its objectives; without one the idea's first is taken."""
+    page.locator("#soul-idea label", has_text=idea).click()
+    if objective:
+        page.locator("#soul-objective label").get_by_text(objective, exact=True).click()
+
+
+def add_method(page: Page, name: str) -> None:
+    """Type a method's name and take it."""
+    page.fill("#soul-methods input", name)
+    page.keyboard.press("Enter")
+
+
+def open_settings(page: Page, group: str) -> None:
+    """Open the advanced settings and one group among them."""
+    inner = page.locator("#soul-advanced").get_by_role("button", name=group, exact=False)
+    if not inner.first.is_visible():
+        page.locator("#soul-advanced > button").click()
+    inner.first.click()
+
+
 def points(page: Page, chart: str, lane: str) -> list[float]:
     """The heights of a lane's points, as Plotly has them."""
     return page.evaluate(

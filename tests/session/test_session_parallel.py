@@ -3,6 +3,9 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -115,6 +118,46 @@ def test_what_goes_wrong_in_a_worker_is_told_as_here(
     with pytest.raises(kind, match=f"(?s){said}"):
         list(work_in_parallel(configs, Book(tmp_path / "book.jsonl"), jobs=2, plugins=[failing]))
     assert nothing_left()
+
+
+ORPHANS = """
+import multiprocessing, sys, tempfile
+from pathlib import Path
+from soul_core.events import StepReport
+from soul_core.session.parallel import work_in_parallel
+from soul_core.session.trials import Book
+from tests.session.tiny_race import tiny_config, tiny_lane
+
+if __name__ == "__main__":
+    model, plugin, tempfile.tempdir = sys.argv[1:]
+    configs = [tiny_config(model, epochs=99, lanes=(tiny_lane("so"),), seed=seed) for seed in range(2)]
+    for event in work_in_parallel(configs, Book(Path(tempfile.tempdir) / "book"), jobs=2, plugins=[plugin]):
+        if isinstance(event, StepReport):
+            print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_workers_whose_parent_is_killed_end_and_clean_up(tmp_path: Path, tiny_model_folder: Callable[[str], Path]):
+    script, place = tmp_path / "orphans.py", tmp_path / "place"
+    script.write_text(ORPHANS, encoding="utf-8")
+    place.mkdir()
+    words = [sys.executable, str(script), str(tiny_model_folder("llama")), str(PLUGIN), str(place)]
+    environment = {**os.environ, "PYTHONPATH": str(PLUGIN.parents[2])}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as parent:  # noqa: S603
+        assert parent.stdout is not None
+        workers = [int(pid) for pid in parent.stdout.readline().split()]
+        parent.kill()
+    deadline = time.monotonic() + 20
+    while (list(place.glob("soul-trials-*")) or any(map(runs, workers))) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert len(workers) == 2 and not any(map(runs, workers)) and not list(place.glob("soul-trials-*"))
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there and no zombie: nobody is left to reap an orphan in a container."""
+    status = Path(f"/proc/{pid}/status")
+    return status.is_file() and "State:\tZ" not in status.read_text()
 
 
 def test_the_cores_are_shared_out(monkeypatch: pytest.MonkeyPatch):

@@ -7,8 +7,8 @@ import pytest
 
 from soul_core.config import ObjectiveConfig, PresetName, RaceConfig
 from soul_core.errors import ConfigError
-from soul_core.session.command import command_of
 from soul_core.objectives import OBJECTIVES
+from soul_core.session.command import command_of
 from soul_core.session.presets import PRESETS, lanes_for, preset_cell
 
 TRAINED = [name for name, objective in OBJECTIVES.items() if objective.kind == "trained"]

@@ -17,8 +17,8 @@ from soul_core.events import EpochReport, LaneEnded, Progress, RaceEnded, RaceSt
 from soul_core.models.loading import load_model
 from soul_core.models.shelf import Shelf
 from soul_core.runs import folder as folder_module
-from soul_core.session import keeper as keeper_module
 from soul_core.session import body as body_module
+from soul_core.session import keeper as keeper_module
 from soul_core.session import lane as lane_module
 from soul_core.session import race as race_module
 from soul_core.session import references as references_module

@@ -63,6 +63,7 @@ def test_six_lanes_have_no_labels_at_their_ends_and_three_have():
     lines = [trace(figure, name) for name in SIX[:4]]
     assert [line["text"] for line in lines] == [None] * 4
     assert len({line["line"]["color"] for line in lines}) == 4
+    assert {trace(figure, f"{name}-band")["opacity"] for name in SIX[:4]} == {0.5}  # bands on bands stay readable
     three = race_config(lanes=tuple(lane_of(name, "same-settings") for name in SIX[:3]))
     events = [started(config=three.model_dump(mode="json"))]
     events += [epoch(name, number, 0.9, 0.9) for name in SIX[:3] for number in (0, 1)]

@@ -70,6 +70,9 @@ def test_the_legend_and_the_table_hold_six_methods_each_with_its_own_look():
     assert legend.count("<span>one step</span>") == legend.count("<span>a prompt, no training</span>") == 1
     assert legend.count("<line") == 6  # the two that act once have a marker and no line
     assert "LoKU" in table
+    # A calculated step has no gradient norm that compares with the others'.
+    track.take([step("influence", 1, 1, grad_norm=6e10)])
+    assert "6e+10" not in numbers_html(track)
 
 
 def test_what_a_lane_says_of_how_it_went_stands_below_the_verdict():
