@@ -13,7 +13,7 @@ from soul_core.errors import ConfigError, RunError
 from soul_core.objectives import IDEAS, OBJECTIVES, Objective, find_objective
 from soul_core.runs.atomic import disk_errors_as_sentences, write_text
 from soul_core.session.methods import NAMED, lane_of
-from soul_core.session.presets import lanes_for, preset_cell
+from soul_core.session.presets import ALL_WEIGHTS, lanes_for, preset_cell
 from soul_core.session.standing import LANES, Scores, verdict
 from soul_core.session.study import EVAL_ROWS, between_marks
 from soul_core.session.trials import LaneResult, Record
@@ -203,7 +203,7 @@ def _source(row: str, preset: str, at: str) -> str:
     objective = named.objective if named else row
     if find_objective(objective).kind != "trained":
         return "its defaults"
-    source = preset_cell(preset, objective, lora=named is not None and named.weights.kind == "lora").source
+    source = preset_cell(preset, objective, weights=named.weights if named else ALL_WEIGHTS).source
     if not source.startswith(SWEEPS):
         return "not swept"
     return f"[sweep]({Path(os.path.relpath(source, at or '.')).as_posix()})"

@@ -1,8 +1,8 @@
 """The three ways to hold a race fair, read from ``assets/presets.json``. It knows settings, not results.
 
-The file holds per preset and objective the settings of each lane and where they come from; ``-lora`` behind the
-objective's name is for LoRA lanes, ``-fila`` for those that start with FILA, and ``otherwise`` for objectives that have no settings of their own there. A
-setting that is not in the file has the default of its config.
+The file holds per preset and objective the settings of each lane and where they come from. ``-lora`` behind the
+objective's name is for LoRA lanes, ``-fila`` for those that start with FILA, and ``otherwise`` for objectives that
+have no settings of their own there. A setting that is not in the file has the default of its config.
 """
 
 import json

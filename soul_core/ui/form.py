@@ -11,7 +11,7 @@ from soul_core.objectives import OBJECTIVES, find_objective, options_of, retain_
 from soul_core.session.changes import changed_lane, changed_lanes, changes_from_text
 from soul_core.session.checks import check_race
 from soul_core.session.methods import lane_of
-from soul_core.session.presets import lanes_for
+from soul_core.session.presets import ALL_WEIGHTS, lanes_for
 from soul_core.ui import text
 
 PAIR, ANY = "pair", "any"
@@ -77,9 +77,9 @@ class Form:
         return [name.strip().lower() for entry in given for name in str(entry).split(",") if name.strip()]
 
     @property
-    def lora(self) -> bool:
-        """Whether FO and SO train LoRA matrices."""
-        return self.weights.get("kind") == "lora"
+    def weights_config(self) -> WeightsConfig:
+        """Which weights FO and SO train; LoRA's settings count with LoRA alone."""
+        return weights_of(self.weights)
 
     @property
     def edited(self) -> bool:
@@ -123,9 +123,13 @@ class Form:
         objective = find_objective(str(self.objective))
         if objective.kind != "trained":
             raise ConfigError(text.no_pair(objective.label, objective.kind))
-        kind = self.weights.get("kind", WeightsConfig().kind)
-        weights = WeightsConfig(**self.weights) if self.lora else WeightsConfig(kind=kind)
-        return lanes_for(self.preset, objective.name, control=bool(self.control), weights=weights)
+        return lanes_for(self.preset, objective.name, control=bool(self.control), weights=self.weights_config)
+
+
+def weights_of(values: Values) -> WeightsConfig:
+    """The weights from their raw values, without those that are not read."""
+    kind = values.get("kind", WeightsConfig().kind)
+    return WeightsConfig(**values) if kind == "lora" else WeightsConfig(kind=kind)
 
 
 def _changes(lane: LaneConfig, objective: Values, own: Values, optimizer: Values) -> dict[str, Any]:
@@ -203,10 +207,11 @@ def lane_values(objective: str, lanes: Sequence[LaneConfig], own: Iterable[str])
     return found
 
 
-def preset_values(preset: str, objective: str, own: Iterable[str], *, weights: str = "float32") -> dict[str, Values]:
+def preset_values(
+    preset: str, objective: str, own: Iterable[str], *, weights: WeightsConfig = ALL_WEIGHTS
+) -> dict[str, Values]:
     """What a preset puts into the groups of both lanes."""
-    kind = WeightsConfig(kind=weights)  # type: ignore[arg-type]  # checked by WeightsConfig
-    return lane_values(objective, lanes_for(preset, objective, weights=kind), own)
+    return lane_values(objective, lanes_for(preset, objective, weights=weights), own)
 
 
 def split_choices(task: str) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ import gradio as gr
 
 from soul_core.config import ObjectiveConfig, OptimizerConfig, RaceConfig, Settings, WeightsConfig
 from soul_core.objectives import find_objective
+from soul_core.session.presets import ALL_WEIGHTS
 from soul_core.ui import ids, text
 from soul_core.ui.fields import field_for
 from soul_core.ui.form import FO_FIELDS, LORA_FIELDS, PAIR, SO_FIELDS, Form, Layout, Values, preset_values
@@ -40,9 +41,9 @@ class LaneFields:
         """One field."""
         return self.groups[group][name]
 
-    def renewed(self, preset: str, objective: str, weights: str, mode: str) -> Updates:
+    def renewed(self, preset: str, objective: str, mode: str, weights: WeightsConfig = ALL_WEIGHTS) -> Updates:
         """The preset's values for FO and SO of an objective, and what belongs to it in sight."""
-        updates = self.in_sight(mode, objective, weights)
+        updates = self.in_sight(mode, objective, weights.kind)
         if not is_trained(objective):
             return updates
         values = preset_values(preset, objective, self.layout.own, weights=weights)

@@ -2,11 +2,12 @@
 
 from html import escape
 
+from soul_core.config import WeightsConfig
 from soul_core.errors import ConfigError
 from soul_core.objectives import IDEAS, OBJECTIVES, RETAINS, Objective, find_objective
 from soul_core.session.methods import NAMED, lane_of, method_names
+from soul_core.session.presets import ALL_WEIGHTS, STUDIED, preset_cell
 from soul_core.session.presets import PRESETS as RACE_PRESETS
-from soul_core.session.presets import STUDIED, preset_cell
 from soul_core.ui import text
 from soul_core.ui.html import notice
 
@@ -118,14 +119,16 @@ def methods_html(methods: list[str], preset: str) -> str:
     return f'<ul class="soul-methods-note">{items}</ul>' if items else ""
 
 
-def preset_html(preset: str, objective: str = "", *, edited: bool = False, lora: bool = False) -> str:
+def preset_html(
+    preset: str, objective: str = "", *, edited: bool = False, weights: WeightsConfig = ALL_WEIGHTS
+) -> str:
     """What a preset shows and what was found, or that the settings are no longer its own.
 
     Args:
         preset: Its name.
         objective: What FO and SO follow; empty where each lane has its own.
         edited: Whether a setting was changed by hand.
-        lora: Whether LoRA matrices are trained.
+        weights: Which weights FO and SO train.
     """
     if not objective:
         return f"<p>{escape(text.PRESET_OF_METHODS)}</p>"
@@ -133,9 +136,9 @@ def preset_html(preset: str, objective: str = "", *, edited: bool = False, lora:
     shows = f"<p>{escape(entry.shows)}</p>"
     if edited:
         return shows + notice(text.EDITED, kind="info")
-    cell = preset_cell(preset, objective, lora=lora)
+    cell = preset_cell(preset, objective, weights=weights)
     # The study behind the findings is of one objective; the others have a source and maybe a note.
-    finding = entry.finding if objective == STUDIED and not lora else ""
+    finding = entry.finding if objective == STUDIED and weights == ALL_WEIGHTS else ""
     found = f"<p><b>{text.FINDING}:</b> {escape(finding)}</p>" if finding else ""
     source = f"{cell.source.rstrip('.')}. {cell.note}".strip()
     return f"{shows}{found}<p><b>{text.SETTINGS_FROM}:</b> {escape(source)}</p>"

@@ -9,6 +9,7 @@ import gradio as gr
 from soul_core.config import RaceConfig
 from soul_core.data.tasks import TASKS, subjects_of
 from soul_core.errors import ModelError, SoulError
+from soul_core.session.presets import ALL_WEIGHTS
 from soul_core.session.presets import PRESETS as RACE_PRESETS
 from soul_core.ui import ids, text
 from soul_core.ui.desk import Desk
@@ -178,7 +179,8 @@ def wire_setup(panel: SetupPanel, desk: Desk, page: gr.Blocks) -> None:
         if pair and not is_trained(form.objective):  # said where it is chosen, with what to do
             return {panel.command: "", panel.notice: "", panel.preset_note: preset_html(form.preset)}
         objective = form.objective if pair else ""
-        note = preset_html(form.preset, objective, edited=pair and form.edited, lora=pair and form.lora)
+        weights = form.weights_config if pair else ALL_WEIGHTS
+        note = preset_html(form.preset, objective, edited=pair and form.edited, weights=weights)
         config = form.config()
         desk.host.check(config)
         return {

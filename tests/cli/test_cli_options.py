@@ -5,11 +5,12 @@ import shlex
 
 import pytest
 
-from soul_core.cli.main import parser
-from soul_core.cli.options import LaneSetting, add_settings, changed_lanes, given, race_settings, split_lane_settings
+from soul_core.cli import main as cli_main
+from soul_core.cli.options import add_settings, given, race_settings, split_lane_settings
 from soul_core.cli.race import config_of
-from soul_core.config import LaneConfig, ObjectiveConfig, OptimizerConfig, RaceConfig
+from soul_core.config import LaneConfig, LaneSetting, ObjectiveConfig, OptimizerConfig, RaceConfig
 from soul_core.errors import ConfigError
+from soul_core.session.changes import changed_lanes
 from soul_core.session.command import command_of
 from soul_core.session.presets import lanes_for
 
@@ -20,10 +21,7 @@ def lane(name: str) -> LaneConfig:
 
 def parsed(*words: str) -> argparse.Namespace:
     """As ``main`` does it."""
-    rest, lane_settings = split_lane_settings(["race", *words])
-    arguments = parser().parse_args(rest)
-    arguments.lane_settings = lane_settings
-    return arguments
+    return cli_main.parsed(["race", *words])
 
 
 def test_an_option_says_what_its_field_says_with_bounds_and_default():
@@ -89,7 +87,7 @@ def test_a_wrong_lane_setting_is_one_sentence_with_the_value_and_a_way_out(setti
     [
         (["--lanes", "fo,zz"], "There is no lane “zz”. Choose from fo, so, sign"),
         (["--lanes", ","], "No lane is to run. Name at least one of fo, so, sign"),
-        (["--objective", "foo"], "There is no objective “foo”. Choose ga, graddiff, po, npo"),
+        (["--objective", "foo"], "There is no objective “foo”. Objectives are: ga, graddiff"),
         (["--preset", "best"], "There is no preset “best”"),
         (["--epochs", "0"], "Epochs is '0'"),
         (["--epochs", "many"], "Epochs is 'many'"),

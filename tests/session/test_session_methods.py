@@ -36,7 +36,7 @@ def test_loku_is_the_hinge_loss_on_fila_and_is_compared_with_ascent_on_lora():
     loku, baseline = lane_of("loku", "same-settings"), lane_of("ga-lora", "same-settings")
     assert (loku.objective.name, loku.weights.kind, loku.weights.init) == ("ihl", "lora", "fila")
     assert (baseline.objective.name, baseline.weights.kind, baseline.weights.init) == ("ga", "lora", "zero")
-    assert loku.optimizer == lane_of("fo-ihl-lora", "same-settings").optimizer
+    assert loku.optimizer.name == baseline.optimizer.name == "adamw"
 
 
 def test_fo_and_so_of_one_objective_differ_in_the_optimizer_alone():
@@ -85,7 +85,7 @@ def test_methods_and_objective_together_are_refused():
 
 
 def test_an_objective_that_is_not_trained_has_no_fo_and_so():
-    with pytest.raises(ConfigError, match="Influence has no FO and SO. Run it with --methods influence"):
+    with pytest.raises(ConfigError, match=r"Influence has no FO and SO\. Run it with --methods influence"):
         config_of(parsed(["race", "--objective", "influence"]))
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from soul_core.config import WeightsConfig
 from soul_core.objectives import IDEAS, OBJECTIVES, RETAINS, find_objective
 from soul_core.session.methods import NAMED, method_names
 from soul_core.ui import text
@@ -107,7 +108,7 @@ def test_each_chosen_method_is_said_and_what_is_none_is_left_out():
 def test_only_the_studied_objective_has_the_finding_and_every_one_has_a_source():
     assert text.FINDING in preset_html("same-settings", "graddiff")
     assert text.FINDING not in preset_html("same-settings", "npo")
-    assert text.FINDING not in preset_html("same-settings", "graddiff", lora=True)
+    assert text.FINDING not in preset_html("same-settings", "graddiff", weights=WeightsConfig(kind="lora"))
     assert text.FINDING not in preset_html("same-settings", "graddiff", edited=True)
     assert text.PRESET_OF_METHODS in preset_html("same-settings")
     for objective in TRAINED:

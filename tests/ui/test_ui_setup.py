@@ -8,6 +8,7 @@ import gradio as gr
 import pytest
 from pydantic import Field
 
+from soul_core.config import WeightsConfig
 from soul_core.objectives import OBJECTIVES, Objective, register_objective
 from soul_core.ui.filled import form_of
 from soul_core.ui.form import ANY, LORA_FIELDS, PAIR, Form
@@ -66,7 +67,7 @@ def test_at_first_only_what_graddiff_has_is_shown(panel):
 
 @pytest.mark.parametrize("objective", TRAINED)
 def test_an_objective_brings_its_own_settings_and_hides_all_others(panel, objective):
-    updates = panel.lanes.renewed("same-settings", objective, "float32", PAIR)
+    updates = panel.lanes.renewed("same-settings", objective, PAIR)
     wanted = {f"{objective}.{name}" for name in OBJECTIVES[objective].fields}
     assert own_in_sight(panel, updates, "fo") == own_in_sight(panel, updates, "so") == wanted
     retain = updates[panel.lanes.component("so_objective", "retain")]
@@ -79,11 +80,11 @@ def test_an_objective_brings_its_own_settings_and_hides_all_others(panel, object
 
 
 def test_the_preset_s_own_value_goes_before_the_objective_s_default(panel):
-    updates = panel.lanes.renewed("same-settings", "npo", "float32", PAIR)
+    updates = panel.lanes.renewed("same-settings", "npo", PAIR)
     assert updates[panel.lanes.component("fo_own", "npo.beta")]["value"] == 0.1
     assert updates[panel.lanes.component("fo_objective", "gamma")]["value"] == 25.0
     rates = [
-        panel.lanes.renewed("same-settings", "npo", kind, PAIR)[panel.lanes.component("fo", "lr")]
+        panel.lanes.renewed("same-settings", "npo", PAIR, WeightsConfig(kind=kind))[panel.lanes.component("fo", "lr")]
         for kind in ("float32", "lora")
     ]
     assert rates[0] != rates[1]
