@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from soul_core.cli.main import MODULES, parser
-from soul_core.cli.options import split_lane_settings
+from soul_core.cli.main import MODULES, parsed
 from soul_core.session.study import MARKS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,8 +51,7 @@ def test_every_make_target_that_the_readme_names_exists():
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_every_command_of_the_readme_is_one_that_the_command_line_takes(words: list[str]):
-    rest, _ = split_lane_settings(words)
-    assert parser().parse_args(rest).command == words[0]
+    assert parsed(words).command == words[0]
 
 
 def test_the_readme_shows_the_main_commands():
