@@ -39,6 +39,7 @@ table{border-collapse:collapse;width:100%}.even{table-layout:fixed}.even td,.eve
 {overflow-wrap:anywhere;hyphens:auto}th,td{text-align:left;vertical-align:top;padding:.4rem .7rem;
 border-bottom:1px solid var(--line)}thead th{color:var(--soft);font-weight:600}
 td.n{white-space:nowrap;padding:.4rem .45rem;font-variant-numeric:tabular-nums}.even tbody th{font-weight:400}
+table:not(.even) tbody th{white-space:nowrap}
 code{background:var(--panel);padding:.1rem .3rem;border-radius:.3rem}
 pre{background:var(--panel);padding:.8rem;border-radius:.5rem;overflow-x:auto;white-space:pre-wrap}
 @media print{body{max-width:none;padding:0}}

@@ -9,6 +9,7 @@ from soul_core.runs.summary import REFERENCES, RaceSummary
 
 _WIDTH, _HEIGHT = 520, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 40
+_FEW = 3
 ONCE = "measured once"
 
 Point = tuple[int, float, float, float]
@@ -23,12 +24,13 @@ def curve_svg(summary: RaceSummary, name: str, title: str) -> str:
         last = max(last, int(summary.started.config.get("epochs", last)))
     last = max(last, 1)
     parts = [_axes(last)]
+    shade = 0.15 if len(summary.lanes) <= _FEW else 0.08  # bands on bands stay readable
     for lane, points in curves:
         style = lane_style(lane, summary.position(lane))
         if summary.once(lane):
             parts.append(_single(points[0], style, last))
         else:
-            parts.append(_curve(points, style, last, flat=lane in REFERENCES))
+            parts.append(_curve(points, style, last, flat=lane in REFERENCES, shade=shade))
     said = alt_text(summary, name, title)
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(said)}" xmlns="http://www.w3.org/2000/svg">'
@@ -96,13 +98,13 @@ def _axes(last: int) -> str:
     return "".join(parts)
 
 
-def _curve(points: Sequence[Point], style: LaneStyle, last: int, *, flat: bool) -> str:
+def _curve(points: Sequence[Point], style: LaneStyle, last: int, *, flat: bool, shade: float) -> str:
     if flat:  # a reference is measured once and holds for every epoch
         points = [(0, *points[-1][1:]), (last, *points[-1][1:])]
     upper = [f"{_x(epoch, last):.1f},{_y(high):.1f}" for epoch, _, _, high in points]
     lower = [f"{_x(epoch, last):.1f},{_y(low):.1f}" for epoch, _, low, _ in reversed(points)]
     line = " ".join(f"{_x(epoch, last):.1f},{_y(acc):.1f}" for epoch, acc, _, _ in points)
-    band = f'<polygon points="{" ".join(upper + lower)}" fill="{style.colour}" fill-opacity="0.15"/>'
+    band = f'<polygon points="{" ".join(upper + lower)}" fill="{style.colour}" fill-opacity="{shade}"/>'
     path = (
         f'<polyline points="{line}" fill="none" stroke="{style.colour}" stroke-width="2.5" '
         f'stroke-linejoin="round" stroke-dasharray="{style.dash}"/>'

@@ -40,6 +40,10 @@ def changed_lanes(
     Raises:
         ConfigError: No such lane or setting, or a value out of bounds.
     """
+    names = [lane.name for lane in lanes]
+    twice = next((name for name in names if names.count(name) > 1), "")
+    if twice:
+        raise ConfigError(f"“{twice}” is named twice. Give one a name of its own, such as other={twice}.")
     by_name = {lane.name: lane for lane in lanes}
     for name in every:
         if _group(name) is None and not any(_has_own(lane, name) for lane in lanes):
@@ -49,7 +53,7 @@ def changed_lanes(
         by_name[lane] = changed_lane(by_name[lane], has)
     for lane, setting, value in single:
         if lane not in by_name:
-            raise ConfigError(f"--{lane}.{setting} names no lane of this race. Its lanes are: {', '.join(by_name)}.")
+            raise ConfigError(f"{lane}.{setting} names no lane of this race. Its lanes are: {', '.join(by_name)}.")
         by_name[lane] = changed_lane(by_name[lane], {setting: value})
     return tuple(by_name.values())
 

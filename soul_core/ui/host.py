@@ -11,6 +11,7 @@ from soul_core.ui import text
 MAX_EPOCHS = 10
 MAX_EVAL_ROWS = 200
 MAX_NEW_TOKENS = 128
+MAX_LANES = 4
 MAX_BATCH = 32
 
 
@@ -34,6 +35,7 @@ class Host:
             ("Epochs", config.epochs, MAX_EPOCHS),
             ("Rows evaluated", config.eval_rows, MAX_EVAL_ROWS),
             ("Answer length", config.max_new_tokens, MAX_NEW_TOKENS),
+            ("Methods at once", len(config.lanes), MAX_LANES),
             ("Batch size", config.batch_size * config.accumulation, MAX_BATCH),
         ):
             if value > limit:

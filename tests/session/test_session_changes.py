@@ -41,6 +41,11 @@ def test_another_objective_leaves_the_old_ones_settings_behind():
     assert changed_lane(mine, {"objective": "graddiff"}).objective == ObjectiveConfig(name="graddiff")
 
 
+def test_a_lane_named_twice_is_refused_and_told_how_to_run_it_twice():
+    with pytest.raises(ConfigError, match=r"“fo” is named twice\. Give one a name of its own, such as other=fo"):
+        changed_lanes([lane(), lane()], {}, [])
+
+
 def test_a_value_out_of_bounds_is_named_with_its_title():
     with pytest.raises(ConfigError, match=r"β is '-1', but it should be greater than 0"):
         changed_lane(lane(objective="npo"), {"beta": "-1"})

@@ -8,13 +8,16 @@ import gradio as gr
 import pytest
 from pydantic import Field
 
-from soul_core.config import WeightsConfig
+from soul_core.config import ObjectiveConfig, WeightsConfig
 from soul_core.objectives import OBJECTIVES, Objective, register_objective
+from soul_core.session.presets import lanes_for
 from soul_core.ui.filled import form_of
 from soul_core.ui.form import ANY, LORA_FIELDS, PAIR, Form
 from soul_core.ui.host import Host
 from soul_core.ui.setup_panel import SetupPanel, setup_panel
 from tests.ui.scenes import TRAINED
+
+PRESET_GAMMA = lanes_for("same-settings", "npo")[0].objective.gamma
 
 
 def built() -> SetupPanel:
@@ -80,9 +83,10 @@ def test_an_objective_brings_its_own_settings_and_hides_all_others(panel, object
 
 
 def test_the_preset_s_own_value_goes_before_the_objective_s_default(panel):
+    assert ObjectiveConfig().gamma != PRESET_GAMMA
     updates = panel.lanes.renewed("same-settings", "npo", PAIR)
     assert updates[panel.lanes.component("fo_own", "npo.beta")]["value"] == 0.1
-    assert updates[panel.lanes.component("fo_objective", "gamma")]["value"] == 25.0
+    assert updates[panel.lanes.component("fo_objective", "gamma")]["value"] == PRESET_GAMMA
     rates = [
         panel.lanes.renewed("same-settings", "npo", PAIR, WeightsConfig(kind=kind))[panel.lanes.component("fo", "lr")]
         for kind in ("float32", "lora")
