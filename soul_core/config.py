@@ -261,6 +261,9 @@ class RaceConfig(Settings):
         names = [lane.name for lane in self.lanes]
         if len(set(names)) != len(names):
             raise ConfigError(f"Two lanes have the same name ({', '.join(names)}). Give each its own.")
+        taken = [name for name in names if name in ("original", "gold")]
+        if taken:
+            raise ConfigError(f"A lane cannot be called “{taken[0]}”: that is a model every race is compared with.")
 
 
 class AskConfig(Settings):

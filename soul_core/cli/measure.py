@@ -252,7 +252,7 @@ def _number(arguments: argparse.Namespace, name: str) -> int:
 
 def _seeds(arguments: argparse.Namespace) -> list[int]:
     try:
-        return [int(seed) for seed in arguments.seeds.split(",")]
+        return list(dict.fromkeys(int(seed) for seed in arguments.seeds.split(",")))
     except ValueError:
         raise ConfigError(
             f"Seeds are “{arguments.seeds}”, but should be numbers with commas, such as 0,1,2."

@@ -4,6 +4,7 @@ import argparse
 import shlex
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from soul_core.cli.interrupts import interrupts
 from soul_core.cli.options import given, race_settings
@@ -33,6 +34,7 @@ from soul_core.session.verdict import verdict
 
 RUNS = Path("runs")
 STOPPED = 130
+MAX_LANES = 6
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -87,14 +89,16 @@ def _methods(arguments: argparse.Namespace, preset: str) -> list[LaneConfig]:
     names = _listed(arguments.methods)
     if not names:
         raise ConfigError("No method is to run. Name at least one, such as --methods so-graddiff,fo-npo.")
-    return [lane_of(name, preset) for name in names]
+    if len(names) > MAX_LANES:
+        raise ConfigError(f"{len(names)} methods are named, but a race has room for {MAX_LANES}. Leave some out.")
+    return [lane_of(name, preset, _weights(arguments)) for name in names]
 
 
 def _of_one_objective(arguments: argparse.Namespace, preset: str) -> list[LaneConfig]:
     objective = find_objective(getattr(arguments, "objective", ObjectiveConfig().name))
     if objective.kind != "trained":
         raise ConfigError(f"{objective.label} has no FO and SO. Run it with --methods {objective.name}.")
-    weights = WeightsConfig(**{WEIGHT_OPTIONS[k]: v for k, v in given(arguments, WEIGHT_OPTIONS).items()})
+    weights = WeightsConfig(**_weights(arguments))
     offered = {lane.name: lane for lane in lanes_for(preset, objective.name, control=True, weights=weights)}
     names = _listed(getattr(arguments, "lanes", "fo,so"))
     if not names:
@@ -103,6 +107,11 @@ def _of_one_objective(arguments: argparse.Namespace, preset: str) -> list[LaneCo
         if name not in offered:
             raise ConfigError(f"There is no lane “{name}”. Choose from {', '.join(offered)}, such as --lanes fo,so.")
     return [offered[name] for name in names]
+
+
+def _weights(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The weights' settings that were typed for all lanes."""
+    return {WEIGHT_OPTIONS[name]: value for name, value in given(arguments, WEIGHT_OPTIONS).items()}
 
 
 def _listed(text: str) -> list[str]:
@@ -141,7 +150,8 @@ class Watch:
     def __init__(self, screen: Screen, bar: Bar, config: RaceConfig) -> None:
         self._screen, self._bar = screen, bar
         self._labels = {lane.name: lane.label for lane in config.lanes} | {"original": "Original", "gold": "Gold"}
-        self._lanes, self._epochs = len(config.lanes), config.epochs
+        kinds = [find_objective(lane.objective.name).kind for lane in config.lanes]
+        self._trained, self._epochs = kinds.count("trained"), config.epochs
         self._steps: dict[str, int] = {}
         self._total = 0
 
@@ -149,7 +159,7 @@ class Watch:
         """Take note of one event."""
         match event:
             case RaceStarted():
-                self._total = event.steps_per_epoch * self._epochs * self._lanes
+                self._total = event.steps_per_epoch * self._epochs * self._trained
                 for note in event.notes:
                     self._screen.say(note)
             case StepReport():
@@ -169,7 +179,7 @@ class Watch:
 
     def _move(self, event: StepReport | Progress) -> None:
         what = race_line(event, self._label(event.lane))
-        self._bar.show(what, sum(self._steps.values()), self._total or 1)
+        self._bar.show(what, min(sum(self._steps.values()), self._total), self._total or 1)
 
 
 def race_line(event: StepReport | Progress, label: str = "") -> str:

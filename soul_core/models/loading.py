@@ -4,6 +4,7 @@ Only safetensors are read and no code from a model's repository is ever run.
 """
 
 import copy
+import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -177,7 +178,8 @@ def _prompted(folder: Path, name: str, device: torch.device, allow_local: bool) 
     base = _base(origin.base, name, Kind.PROMPT, device, allow_local)
     template = template_with(base.template, method, tokenizer=base.tokenizer, room=room)
     notes = template.context.notes if template.context is not None else ()
-    return replace(base, name=name, template=template, notes=(*base.notes, *notes), base=base.name)
+    mark = digest_of(json.dumps(origin.prompt, sort_keys=True), base.fingerprint)
+    return replace(base, name=name, template=template, fingerprint=mark, notes=(*base.notes, *notes), base=base.name)
 
 
 def _base(spec: str, name: str, kind: Kind, device: torch.device, allow_local: bool) -> LoadedModel:

@@ -64,6 +64,7 @@ class Objective:
         reference: What the forget term needs of the model before unlearning.
         dual: How the weight of the retain term moves after each step, for objectives that treat retain as a
             constraint: ``dual(weight, retain_nll, **settings) -> weight``. γ is then where the weight begins.
+        needs_too: What else it needs, in words, where ``answers`` and ``reference`` do not say it.
         own_settings: The settings of a method that has no ``forget`` to read them off.
     """
 
@@ -79,12 +80,15 @@ class Objective:
     answers: Answers = "true"
     reference: Reference = "none"
     dual: Callable[..., float] | None = None
+    needs_too: tuple[str, ...] = ()
     own_settings: type[Settings] = Settings
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """What it needs beyond the rows, in words; its own retain term may need more."""
-        return tuple(words for words in (_ANSWER_NEEDS[self.answers], _REFERENCE_NEEDS[self.reference]) if words)
+        """What it and its own retain term need beyond the rows, in words; another retain term may need more."""
+        own = {"kl": "logits", "hidden": "hidden"}.get(self.retains[0], "none")
+        references = dict.fromkeys((_REFERENCE_NEEDS[self.reference], _REFERENCE_NEEDS[own]))
+        return tuple(words for words in (_ANSWER_NEEDS[self.answers], *references, *self.needs_too) if words)
 
     @property
     def settings(self) -> type[Settings]:

@@ -1,12 +1,13 @@
 """The objectives by name; each one's entry stands below its function. It knows no model, no optimizer and no page."""
 
 import difflib
+import re
 
 from soul_core.config import OBJECTIVE_OPTIONS, OPTIMIZER_OPTIONS, WEIGHT_OPTIONS
 from soul_core.errors import ConfigError
 from soul_core.objectives.ascent import GA, GA_KL, GRADDIFF, SATIMP, WGA
 from soul_core.objectives.divergence import KL
-from soul_core.objectives.entry import Objective
+from soul_core.objectives.entry import IDEAS, Objective
 from soul_core.objectives.hinge import IHL
 from soul_core.objectives.preference import DPO, NPO, SIMNPO
 from soul_core.objectives.relabel import FINETUNE, PO, RANDOM_LABELS
@@ -14,6 +15,8 @@ from soul_core.objectives.representation import RMU
 from soul_core.objectives.retain import RETAINS
 from soul_core.objectives.targets import CEU, PDU, UNDIAL
 from soul_core.objectives.untrained import ICUL, INFLUENCE, INPUT_BASED
+
+_NAME = re.compile(r"(?!.*-(lora|bf16|fila)$)[a-z0-9][a-z0-9-]{0,31}")
 
 OBJECTIVES: dict[str, Objective] = {}
 """Every objective by name, in the order of the page."""
@@ -29,6 +32,15 @@ def register_objective(objective: Objective) -> Objective:
     """
     if objective.name in OBJECTIVES:
         raise ConfigError(f"There is an objective “{objective.name}” already. Give yours another name.")
+    if not _NAME.fullmatch(objective.name):
+        raise ConfigError(
+            f"“{objective.name[:80]}” cannot be an objective's name. Use small letters, digits and dashes, and "
+            "no ending in -lora or -bf16."
+        )
+    if objective.idea not in IDEAS:
+        raise ConfigError(f"{objective.label} has the idea “{objective.idea}”. Choose one of {', '.join(IDEAS)}.")
+    if (objective.forget is None) == (objective.kind == "trained"):
+        raise ConfigError(f"{objective.label} is {objective.kind}, and forget is what a trained objective alone has.")
     taken = {*OPTIMIZER_OPTIONS, *OBJECTIVE_OPTIONS, *WEIGHT_OPTIONS} & {*objective.fields}
     if taken:
         raise ConfigError(

@@ -115,6 +115,7 @@ INPUT_BASED = Objective(
     paper="Thaker et al. 2024, arXiv:2403.03329",
     kind="prompt",
     retains=("none",),
+    needs_too=("a model that follows instructions", "the subjects' names, or the forget questions"),
     own_settings=InputBasedSettings,
 )
 ICUL = Objective(
@@ -126,6 +127,7 @@ ICUL = Objective(
     paper="Pawelczyk et al. 2023, arXiv:2310.07579",
     kind="prompt",
     retains=("none",),
+    needs_too=("a model that follows examples", "wrong answers to the forget questions, and retain rows"),
     own_settings=IculSettings,
 )
 INFLUENCE = Objective(
@@ -138,5 +140,6 @@ INFLUENCE = Objective(
     paper="Izzo et al. 2020, arXiv:2002.10077; Koh and Liang 2017, arXiv:1703.04730",
     kind="one-shot",
     retains=("none",),
+    needs_too=("retain rows, for the curvature and the length of the step",),
     own_settings=InfluenceSettings,
 )

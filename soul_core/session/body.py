@@ -48,8 +48,9 @@ class AllWeights:
             self.model: PreTrainedModel = copy_of(original)
         else:
             self.model = load_model(str(saved.folder), device=device).model.requires_grad_(True)
-        if dtype != torch.float32:
-            self.model.to(dtype)  # type: ignore[arg-type]
+        for p in self.model.parameters():
+            # Parameters alone: a model's buffers, such as rotary frequencies, would be rounded for good.
+            p.data = p.data.to(dtype)
 
     @property
     def nbytes(self) -> int:

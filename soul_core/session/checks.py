@@ -29,6 +29,11 @@ def check_against(config: RaceConfig, task: ForgetTask, original: LoadedModel) -
         ConfigError: A lane wants layers that the model does not have, or a LoRA rank that is larger than a layer.
         ModelError: A lane's prompt is too long for the model.
     """
+    if original.template.context is not None:
+        raise ConfigError(
+            f"“{original.name}” is a prompt put to “{original.base}”, and a race would train its weights alone. "
+            f"Choose “{original.base}” as the model."
+        )
     for lane in config.lanes:
         kind = find_objective(lane.objective.name).kind
         if kind == "prompt":
@@ -37,6 +42,11 @@ def check_against(config: RaceConfig, task: ForgetTask, original: LoadedModel) -
             continue
         if needs_of(lane.objective).hidden:
             layer_of(lane.objective, original)
+        if lane.weights.kind == "lora" and original.base:
+            raise ConfigError(
+                f"“{original.name}” is an adapter on “{original.base}”, and {lane.label} cannot put a second one "
+                f"on top. Choose “{original.base}” as the model, or train all weights."
+            )
         if lane.weights.kind == "lora":
             chosen_layers(original.model, lane.weights.targets, rank=lane.weights.rank)
 

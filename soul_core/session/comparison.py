@@ -203,7 +203,10 @@ def _source(row: str, preset: str, at: str) -> str:
     objective = named.objective if named else row
     if find_objective(objective).kind != "trained":
         return "its defaults"
-    source = preset_cell(preset, objective, weights=named.weights if named else ALL_WEIGHTS).source
+    cell = preset_cell(preset, objective, weights=named.weights if named else ALL_WEIGHTS)
+    source = cell.source
     if not source.startswith(SWEEPS):
         return "not swept"
-    return f"[sweep]({Path(os.path.relpath(source, at or '.')).as_posix()})"
+    # A named method runs one lane, the swept one; of an objective's lanes some may have kept no retain.
+    partly = "" if not cell.note or named else ", in part"
+    return f"[sweep]({Path(os.path.relpath(source, at or '.')).as_posix()}){partly}"

@@ -68,11 +68,12 @@ class Lane:
         self._autocast_dtype = autocast_dtype
         self._reference = reference
         self._criterion = Criterion(config.objective, weight=saved.weight if saved is not None else None)
-        self._optimizer: BuiltOptimizer | None = build_optimizer(
-            body.model, config.optimizer, rounding=config.weights.kind == "bfloat16"
-        )
-        if saved is not None and not saved.final:
-            load_optimizer(self._optimizer, saved.folder / _OPTIMIZER)
+        self._optimizer: BuiltOptimizer | None = None
+        if saved is None or not saved.final:
+            rounding = config.weights.kind == "bfloat16"
+            self._optimizer = build_optimizer(body.model, config.optimizer, rounding=rounding)
+            if saved is not None:
+                load_optimizer(self._optimizer, saved.folder / _OPTIMIZER)
 
     @property
     def checkpoint_bytes(self) -> int:

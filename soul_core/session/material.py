@@ -52,7 +52,8 @@ class Material:
         return self.forget["refusal"] if find_objective(objective.name).answers == "pair" else None
 
     def batches(self, objective: ObjectiveConfig, epoch: int) -> list[Batch]:
-        """One epoch's batches: a function of seed and epoch alone, so every lane sees the same rows in one order."""
+        """One epoch's batches, a function of seed, epoch and the answers' lengths: lanes of one objective see the same
+        rows in the same order; one that trains on other answers meets the same rows in other company."""
         return epoch_batches(
             self.forget_examples(objective),
             self.retain,

@@ -5,7 +5,9 @@ combinations have a name of their own, such as ``loku``.
 """
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from soul_core.config import LaneConfig, ObjectiveConfig, OptimizerConfig, OptimizerName, WeightsConfig
@@ -103,12 +105,13 @@ def method_names() -> list[str]:
     return [f"{runner}-{name}" for name in trained for runner in RUNNERS] + list(NAMED)
 
 
-def lane_of(method: str, preset: str) -> LaneConfig:
+def lane_of(method: str, preset: str, weights: Mapping[str, Any] = MappingProxyType({})) -> LaneConfig:
     """A method as a lane of that name, with the preset's settings.
 
     Args:
         method: ``so-npo``, ``fo-graddiff-lora``, ``loku``; or ``mine=so-npo`` to call the lane ``mine``.
         preset: Where learning rate, γ and the like come from.
+        weights: Settings of the weights that are not the method's own; the preset's rate is then that for those.
 
     Raises:
         ConfigError: There is no such method.
@@ -116,14 +119,15 @@ def lane_of(method: str, preset: str) -> LaneConfig:
     own, equals, meant = method.strip().partition("=")
     name, meant = (own, meant) if equals else (own, own)
     if meant in NAMED:
-        return _named(NAMED[meant], name, preset)
+        return _named(NAMED[meant], name, preset, weights)
     runner, _, rest = meant.partition("-")
     ending = next((end for end in WEIGHTS if end and rest.endswith(end)), "")
     objective = rest.removesuffix(ending)
     if runner not in RUNNERS or objective not in OBJECTIVES or OBJECTIVES[objective].kind != "trained":
         raise ConfigError(_unknown(meant))
     label = f"{RUNNERS[runner][1]}-{OBJECTIVES[objective].label}{_ENDINGS[ending]}"
-    return _trained(runner, objective, WEIGHTS[ending], preset).but(name=name, label=label[:40])
+    trained = _trained(runner, objective, WEIGHTS[ending].but(**weights), preset)
+    return trained.but(name=name, label=label[:40])
 
 
 def method_of(lane: LaneConfig) -> str:
@@ -162,15 +166,17 @@ def _trained(runner: str, objective: str, weights: WeightsConfig, preset: str) -
     return so.but(optimizer=usual if runner == "sgd" else usual.but(lr=so.optimizer.lr))
 
 
-def _named(method: Named, name: str, preset: str) -> LaneConfig:
+def _named(method: Named, name: str, preset: str, weights: Mapping[str, Any]) -> LaneConfig:
     if find_objective(method.objective).kind == "trained":
-        return _trained("fo", method.objective, method.weights, preset).but(name=name, label=method.label)
+        return _trained("fo", method.objective, method.weights.but(**weights), preset).but(
+            name=name, label=method.label
+        )
     return LaneConfig(
         name=name,
         label=method.label,
         optimizer=OptimizerConfig(),
         objective=ObjectiveConfig(name=method.objective, gamma=0.0, **method.options),
-        weights=method.weights,
+        weights=method.weights.but(**weights),
     )
 
 

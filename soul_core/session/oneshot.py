@@ -9,6 +9,7 @@ import torch
 
 from soul_core.config import LaneConfig, RaceConfig
 from soul_core.engine.one_shot import InfluenceResult, influence_step
+from soul_core.errors import Diverged, RunError
 from soul_core.events import Progress, StepReport
 from soul_core.models.device import memory_mb
 from soul_core.models.loading import LoadedModel
@@ -69,7 +70,7 @@ class InfluenceLane:
         return replace(self._original, name=self.config.label, model=self._body.model, fingerprint="", notes=())
 
     def train_epoch(self) -> Generator[StepReport | Progress, None, None]:
-        """Calculate the step and take it. Raises ``RunError`` where it cannot be calculated."""
+        """Calculate the step and take it. Raises ``Diverged`` where it cannot be calculated."""
         settings = InfluenceSettings(**options_of(self.config.objective))
         batches = self._material.batches(self.config.objective, epoch=1)
         started = time.perf_counter()
@@ -91,6 +92,8 @@ class InfluenceLane:
             except StopIteration as stop:
                 found: InfluenceResult = stop.value
                 break
+            except RunError as error:  # its own lane ends, not the others
+                raise Diverged(str(error)) from None
             yield replace(progress, lane=self.config.name)
         seconds = time.perf_counter() - started
         self.epoch = 1

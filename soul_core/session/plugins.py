@@ -1,5 +1,6 @@
 """Files of a user's own that register objectives. It runs them as they are: only one's own belong here."""
 
+import hashlib
 import importlib.util
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ def load_plugin(file: str | Path) -> None:
         ConfigError: There is no such file, or it fails; the sentence says where.
     """
     path = Path(file).expanduser().resolve()
-    name = f"soul_plugin_{path.stem}"
+    name = f"soul_plugin_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
     if name in sys.modules:
         return
     if not path.is_file() or path.suffix != ".py":

@@ -219,8 +219,11 @@ class _Race:
         name = lane.config.name
         self._shelve(lane)
         final = self.folder.lane(name)
-        saved = self.keeper.has_room(final, lane.final_bytes) and self.keeper.attempt(
-            lambda: lane.save_final(final, diverged=message if status == "diverged" else "")
+        before = newest_saved(self.folder, name)
+        # A run that was killed between the last weights and their event has them already.
+        saved = (before is not None and before.final) or (
+            self.keeper.has_room(final, lane.final_bytes)
+            and self.keeper.attempt(lambda: lane.save_final(final, diverged=message if status == "diverged" else ""))
         )
         yield LaneEnded(lane=name, status=status, epoch=lane.epoch, message=message)
         if saved:

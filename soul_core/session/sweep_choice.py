@@ -15,6 +15,7 @@ from soul_core.session.sweep_rule import RULE, Rule, best
 from soul_core.session.trials import Record
 
 _RUNNERS = {"adamw": "fo", "sophia": "so", "sign-momentum": CONTROL}
+_SHORT = {"fo": "FO", "so": "SO", CONTROL: "sign momentum"}
 _HELD = (WeightsConfig(), WeightsConfig(kind="lora"), WeightsConfig(kind="lora", init="fila"))
 """Weights that presets hold settings for."""
 
@@ -54,8 +55,12 @@ def apply_choices(records: Sequence[Record], spaces: Mapping[str, Space], *, sou
             if name in chosen:
                 cell["lanes"][runner], cell["objectives"][runner] = _as_preset(chosen[name].config, spaces[name])
         missing = ", ".join(tried[name].label for name in names.values() if name not in chosen)
+        left = ", ".join(_SHORT[runner] for runner in cell["lanes"] if runner not in names)
         cell["source"] = source
-        cell["note"] = f"No setting of {missing} kept retain Acc within the rule's margin." if missing else ""
+        said = [f"No setting of {missing} kept retain Acc within the rule's margin, so it is not tuned."] * bool(
+            missing
+        )
+        cell["note"] = " ".join([*said, *([f"Not swept: {left}."] if left else [])])
     write_text(PRESETS_FILE, json.dumps(table, indent=1, ensure_ascii=False) + "\n")
     reload_presets()
     return f"Presets do not hold {', '.join(left_out)}; see the page." if left_out else ""

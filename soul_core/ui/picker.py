@@ -2,9 +2,9 @@
 
 from html import escape
 
-from soul_core.config import WeightsConfig
+from soul_core.config import LaneConfig, WeightsConfig
 from soul_core.errors import ConfigError
-from soul_core.objectives import IDEAS, OBJECTIVES, RETAINS, Objective, find_objective
+from soul_core.objectives import IDEAS, OBJECTIVES, RETAINS, Objective, find_objective, options_of
 from soul_core.session.methods import NAMED, lane_of, method_names
 from soul_core.session.presets import ALL_WEIGHTS, STUDIED, preset_cell
 from soul_core.session.presets import PRESETS as RACE_PRESETS
@@ -103,20 +103,34 @@ def needs_of(entry: Objective, retain: str) -> tuple[str, ...]:
 
 
 def methods_html(methods: list[str], preset: str) -> str:
-    """What each chosen method does, in a sentence; FO and SO of one objective share it. A name that is none is left
-    out."""
-    said: dict[str, list[str]] = {}
+    """What each chosen method does, its paper, what it needs and the settings that can be changed below; FO and SO of
+    one objective share the sentence. A name that is none is left out."""
+    said: dict[str, list[LaneConfig]] = {}
     for method in methods:
         try:
             lane = lane_of(method, preset)
         except ConfigError:
             continue
         meant = method.rpartition("=")[2]
-        sentence = NAMED[meant].sentence if meant in NAMED else find_objective(lane.objective.name).sentence
-        named = f"<b>{escape(lane.label)}</b> <code>{escape(lane.name)}</code>"
-        said.setdefault(sentence, []).append(named)
-    items = "".join(f"<li>{', '.join(lanes)}: {escape(sentence)}</li>" for sentence, lanes in said.items())
-    return f'<ul class="soul-methods-note">{items}</ul>' if items else ""
+        objective = find_objective(lane.objective.name)
+        sentence = NAMED[meant].sentence if meant in NAMED else objective.sentence
+        needs = f" {text.NEEDS}: {', '.join(objective.needs)}." if objective.needs else ""
+        said.setdefault(f"{escape(sentence)}<small>{escape(objective.paper)}.{escape(needs)}</small>", []).append(lane)
+    return f'<ul class="soul-methods-note">{"".join(_item(*pair) for pair in said.items())}</ul>' if said else ""
+
+
+def _item(sentence: str, lanes: list[LaneConfig]) -> str:
+    names = ", ".join(f"<b>{escape(lane.label)}</b> <code>{escape(lane.name)}</code>" for lane in lanes)
+    settings = "".join(f"<small>{_settings(lane)}</small>" for lane in lanes)
+    return f"<li>{names}: {sentence}{settings}</li>"
+
+
+def _settings(lane: LaneConfig) -> str:
+    """A lane's main settings, written as in the box for changes."""
+    values = options_of(lane.objective) | ({"rank": lane.weights.rank} if lane.weights.kind == "lora" else {})
+    if is_trained(lane.objective.name):
+        values = {"lr": lane.optimizer.lr, "gamma": lane.objective.gamma, **values}
+    return ", ".join(f"<code>{escape(f'{lane.name}.{name} = {value}')}</code>" for name, value in values.items())
 
 
 def preset_html(

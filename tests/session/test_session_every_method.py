@@ -1,9 +1,12 @@
 """Every method there is finishes a short race, on every architecture, and can be asked afterwards."""
 
 import pytest
+import torch
 
+from soul_core.errors import ConfigError
 from soul_core.events import EpochReport, LaneEnded, RaceEnded, StepReport
 from soul_core.models.loading import load_model
+from soul_core.models.shelf import Shelf
 from soul_core.objectives import OBJECTIVES, find_objective
 from soul_core.session.ask import ask
 from soul_core.session.changes import changed_lane
@@ -60,6 +63,38 @@ def test_every_method_finishes_a_race_and_can_be_asked(tiny_model_folder, tmp_pa
     assert {update.model for update in said} == set(models)
     for method in methods:
         assert load_model(str(folder.lane(method))).parameters == models["original"].parameters
+
+
+def test_a_bf16_lane_rounds_its_weights_and_nothing_else(tiny_model_folder, tmp_path):
+    (lane,) = lanes(["fo-graddiff-bf16"])
+    shelf = Shelf(1 << 30)
+    folder = new_run(tmp_path, tiny_config(tiny_model_folder("llama"), epochs=1, lanes=(lane,)))
+    run(folder.config, folder, shelf=shelf)
+    path = str(folder.lane(lane.name))
+    asked = shelf.get(path, lambda: pytest.fail("not on the shelf")).model
+    saved = load_model(path).model
+    assert {p.dtype for p in asked.parameters()} == {torch.bfloat16}
+    # Rotary frequencies are buffers: rounded, the model asked would not be the one that is saved.
+    theirs = dict(saved.named_buffers())
+    assert theirs and all(torch.equal(buffer, theirs[name]) for name, buffer in asked.named_buffers())
+    weights = dict(saved.named_parameters())
+    assert all(torch.equal(p.float(), weights[name]) for name, p in asked.named_parameters())
+
+
+def test_a_prompt_and_an_adapter_are_refused_as_a_start_before_anything_is_asked(tiny_model_folder, tmp_path):
+    model = tiny_model_folder("llama")
+    made = new_run(tmp_path, tiny_config(model, epochs=1, lanes=lanes(["icul", "ga-lora"]), max_new_tokens=3))
+    run(made.config, made)
+    for start, method, said in (
+        ("icul", "fo-graddiff", "is a prompt put to"),
+        ("ga-lora", "fo-graddiff-lora", "cannot put a second one on top"),
+    ):
+        config = tiny_config(made.lane(start), lanes=lanes([method]))
+        folder = new_run(tmp_path, config)
+        with pytest.raises(ConfigError, match=said):
+            run(config, folder)
+        assert [event.kind for event in folder.events()] == ["ended"]
+    assert load_model(str(made.lane("icul"))).fingerprint != load_model(str(model)).fingerprint
 
 
 @pytest.mark.parametrize("method", ["loku", "influence", "influence-cg", "input-based", "fo-dpo", "fo-kl"])

@@ -79,6 +79,27 @@ def test_the_command_of_any_methods_makes_the_same_race_again():
     assert [x.but(label=labels[x.name]) for x in again.lanes] == list(config.lanes)
 
 
+def test_weights_given_for_all_bring_the_presets_rate_for_them():
+    config = config_of(parsed(["race", "--methods", "fo-graddiff", "--weights", "lora"]))
+    assert config.lanes[0].but(name="fo-graddiff-lora", label="x") == lane_of("fo-graddiff-lora", "same-settings").but(
+        label="x"
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ("original=so-npo", "A lane cannot be called “original”"),
+        ("so-npo,so-npo", "“so-npo” is named twice"),
+        (",".join(f"{r}-ga" for r in RUNNERS) + ",loku,icul", "7 methods are named, but a race has room for 6"),
+    ],
+)
+def test_names_that_cannot_be_are_one_sentence(names: str, said: str):
+    with pytest.raises(ConfigError) as error:
+        config_of(parsed(["race", "--methods", names]))
+    assert said in str(error.value)
+
+
 def test_methods_and_objective_together_are_refused():
     with pytest.raises(ConfigError, match="--methods says who runs, so --objective says it twice"):
         config_of(parsed(["race", "--methods", "so-npo", "--objective", "npo"]))

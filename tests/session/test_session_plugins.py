@@ -77,6 +77,23 @@ def test_a_file_that_is_missing_or_fails_is_one_sentence(tmp_path: Path):
         load_plugin(broken)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (('idea="ascent"', 'idea="ascnt"'), "has the idea “ascnt”. Choose one of ascent"),
+        (('name="soft-ascent"', 'name="soft-lora"'), "cannot be an objective's name"),
+        (('name="soft-ascent"', 'name="Bad Name"'), "cannot be an objective's name"),
+        (("forget=soft_ascent", "forget=None"), "forget is what a trained objective alone has"),
+    ],
+)
+def test_an_entry_that_cannot_work_is_refused_when_it_is_registered(tmp_path: Path, change, said: str):
+    file = tmp_path / "wrong.py"
+    file.write_text(MINE.replace(*change), encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        load_plugin(file)
+    assert said in str(error.value)
+
+
 def test_a_setting_without_bounds_of_type_or_with_a_taken_name_is_refused(tmp_path: Path):
     file = tmp_path / "clash.py"
     file.write_text(MINE.replace("floor", "lr").replace("soft-ascent", "clash"), encoding="utf-8")

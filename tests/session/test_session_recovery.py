@@ -89,6 +89,31 @@ def test_a_lane_of_any_kind_resumed_is_bit_identical(model, tmp_path, method):
     assert any(not torch.equal(first[name], start[name]) for name in first), "nothing was trained"
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_lora_lane_that_had_ended_stays_as_it_is_while_another_goes_on(model, tmp_path, lost):
+    lanes = tuple(changed_lane(lane_of(m, "same-settings"), {"rank": 2, "lr": 1e-3}) for m in ("loku", "fo-graddiff"))
+    config, whole, _ = unbroken(model, tmp_path, lanes=lanes, epochs=2)
+    folder = new_run(tmp_path, config)
+    stop_after_lane(race(config, folder), "loku")
+    if lost:  # killed between the last weights and the event that says so
+        kept_events = [e for e in folder.events() if not isinstance(e, LaneEnded)]
+        folder.rewrite_events(kept_events)
+    events = kept(resume_race(folder))
+    assert events[-1].status == "finished"
+    assert [e.lane for e in events if isinstance(e, LaneEnded)] == ["loku", "fo-graddiff"]
+    assert (whole.lane("loku") / "adapter_model.safetensors").read_bytes() == (
+        folder.lane("loku") / "adapter_model.safetensors"
+    ).read_bytes()
+    assert same_weights(whole.lane("fo-graddiff"), folder.lane("fo-graddiff"))
+
+
+def stop_after_lane(events, lane: str) -> None:
+    for event in events:
+        if isinstance(event, LaneEnded) and event.lane == lane:
+            break
+    events.close()
+
+
 @pytest.mark.parametrize("objective", ["graddiff", "npo", "po"])
 @pytest.mark.parametrize("after", [("fo", 1), ("so", 1), ("fo", 2), ("so", 3)])
 def test_stopped_after_an_epoch_and_resumed_is_bit_identical(model, tmp_path, objective, after):

@@ -83,7 +83,7 @@ def test_a_lane_without_a_choice_keeps_what_it_has_and_the_note_says_so(file: Pa
     after = PRESETS["each-at-its-best"].cells["npo"]
     assert after.lanes["so"] == before.lanes["so"] and after.objectives["so"] == before.objectives["so"]
     assert after.lanes["fo"] != before.lanes["fo"]
-    assert after.note == "No setting of SO kept retain Acc within the rule's margin."
+    assert after.note.startswith("No setting of SO kept retain Acc within the rule's margin, so it is not tuned.")
 
 
 def test_lora_methods_fill_the_lora_cell_and_what_presets_do_not_hold_is_named(file: Path):
@@ -93,4 +93,6 @@ def test_lora_methods_fill_the_lora_cell_and_what_presets_do_not_hold_is_named(f
     cells = json.loads(file.read_text(encoding="utf-8"))["each-at-its-best"]["objectives"]
     assert cells["ihl-lora"]["lanes"]["so"]["lr"] == 0.02
     assert cells["ihl-lora"]["lanes"]["fo"] == cells["otherwise-lora"]["lanes"]["fo"]
-    assert "ihl" not in cells and "LoKU" in said and "SGD" in said
+    assert cells["ihl-fila"]["lanes"]["fo"]["lr"] in (0.01, 0.02)
+    assert cells["ihl-fila"]["note"] == "Not swept: SO, sign momentum."
+    assert "LoKU" not in said and "SGD" in said
