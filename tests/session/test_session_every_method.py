@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from soul_core.config import RaceConfig
+from soul_core.data.tasks import load_task
 from soul_core.errors import ConfigError
 from soul_core.events import EpochReport, LaneEnded, RaceEnded, StepReport
 from soul_core.models.loading import load_model
@@ -63,6 +65,20 @@ def test_every_method_finishes_a_race_and_can_be_asked(tiny_model_folder, tmp_pa
     assert {update.model for update in said} == set(models)
     for method in methods:
         assert load_model(str(folder.lane(method))).parameters == models["original"].parameters
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("methods", RACES, ids=lambda methods: methods[0])
+def test_every_method_finishes_a_race_on_the_pocket_model(tmp_path, monkeypatch, methods):
+    monkeypatch.setattr("soul_core.session.race.load_task", load_task)
+    chosen = tuple(lane_of(method, "each-at-its-best") for method in methods)
+    config = RaceConfig(
+        task="invented-authors:forget01", preset="each-at-its-best", lanes=chosen, epochs=1, eval_rows=3
+    )
+    folder = new_run(tmp_path, config)
+    events = run(config, folder)
+    assert {e.lane: e.status for e in events if isinstance(e, LaneEnded)} == dict.fromkeys(methods, "finished")
+    assert list(models_of_run(folder)) == ["original", *methods, "gold"]
 
 
 def test_a_bf16_lane_rounds_its_weights_and_nothing_else(tiny_model_folder, tmp_path):
