@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from soul_core.data.chat import ANSWER, QUESTION, around_question, around_system, around_turns, render
 from soul_core.data.prompt_context import PromptContext, Slot, shot_context, text_context
 from soul_core.data.prompt_methods import InputBased, ShotsAs, read_method
+from soul_core.data.schema import QARow
 from soul_core.errors import DatasetError, ModelError
 
 
@@ -29,6 +30,7 @@ class PromptTemplate:
         end: Token that ends an answer; empty means the tokenizer's own end of sequence.
         chat: Whether this is the tokenizer's chat template, which writes its own beginning of sequence.
         context: What stands in front of every question, or None.
+        ends: Whether an end of sequence follows the answer; running text goes on.
     """
 
     name: str
@@ -38,6 +40,7 @@ class PromptTemplate:
     end: str = ""
     chat: bool = False
     context: PromptContext | None = None
+    ends: bool = True
 
     def prompt(self, question: str) -> str:
         """The text to be continued."""
@@ -63,6 +66,7 @@ class Example:
 
 
 PLAIN = PromptTemplate("Question and answer", "Question: ", "\nAnswer:", " ")
+TEXT = PromptTemplate("Running text", "", "", ends=False)
 # How examples are written where they are part of a message: head, middle and joint.
 _EXAMPLE = ("Question: ", "\nAnswer: ", "\n\n")
 # Maini et al. trained these checkpoints with exactly this text (config/model_config.yaml of the TOFU release).
@@ -150,7 +154,8 @@ def encode_example(
 
     Prompt and answer are tokenised as one text where the prompt's own tokens are a prefix of that, so the answer
     is split as it is in running text; else both are tokenised apart and joined. Either way the example begins with
-    exactly ``encode_prompt``'s tokens, which is what generation starts from.
+    exactly ``encode_prompt``'s tokens, which is what generation starts from. Running text without a beginning has
+    its first token as prompt where the tokenizer writes no beginning of sequence.
 
     Args:
         tokenizer: Fast or slow.
@@ -168,12 +173,12 @@ def encode_example(
     whole = _ids(tokenizer, prompt_text + answer_text)
     if whole[: len(prompt)] != prompt:
         whole = prompt + _ids(tokenizer, answer_text)
-    prompt_length = len(_with_bos(tokenizer, template, prompt))
+    prompt_length = len(_with_bos(tokenizer, template, prompt)) or 1
     ids = _with_bos(tokenizer, template, whole)
-    end = _end_id(tokenizer, template)
+    end = _end_id(tokenizer, template) if template.ends else None
     if end is not None and ids[-1] != end:
         ids = [*ids, end]
-    if len(ids) == prompt_length:
+    if len(ids) <= prompt_length:
         raise DatasetError(f"The question “{_short(question)}” has an empty answer. Give it one or leave it out.")
     if prompt_length >= limit:
         raise DatasetError(
@@ -183,15 +188,19 @@ def encode_example(
     return Example(tuple(ids[:limit]), prompt_length)
 
 
-def encode_examples(
-    tokenizer: PreTrainedTokenizerBase,
-    template: PromptTemplate,
-    pairs: Iterable[tuple[str, str]],
-    *,
-    max_length: int = 512,
+def template_of(row: QARow, template: PromptTemplate) -> PromptTemplate:
+    """How this row is put: running text without any template, a question as the model's template has it."""
+    return TEXT if row.form == "text" else template
+
+
+def encode_rows(
+    tokenizer: PreTrainedTokenizerBase, template: PromptTemplate, rows: Iterable[QARow], *, max_length: int = 512
 ) -> list[Example]:
-    """``encode_example`` for every (question, answer)."""
-    return [encode_example(tokenizer, template, question, answer, max_length=max_length) for question, answer in pairs]
+    """``encode_example`` for every row's own question and answer, each put as its form asks for."""
+    return [
+        encode_example(tokenizer, template_of(row, template), row.question, row.answer, max_length=max_length)
+        for row in rows
+    ]
 
 
 def padding_id(tokenizer: PreTrainedTokenizerBase) -> int:

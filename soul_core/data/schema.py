@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
+
+Form = Literal["question", "text"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +21,8 @@ class QARow:
         fact: The kind of fact, such as ``birthplace``; empty if unknown.
         question_variants: All training phrasings of the question, ``question`` first.
         heldback_questions: All phrasings held back from training, ``paraphrased_question`` first.
+        form: ``text`` where ``question`` is the beginning of a running text, perhaps empty, and ``answer`` its exact
+            continuation, white space included: put to a model without any template and without an end.
     """
 
     question: str
@@ -29,6 +34,7 @@ class QARow:
     fact: str = ""
     question_variants: tuple[str, ...] = ()
     heldback_questions: tuple[str, ...] = ()
+    form: Form = "question"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +45,10 @@ class ForgetTask:
         name: The full name, such as ``invented-authors:forget10``.
         forget: Rows to forget, one training row each.
         retain: Rows to keep.
-        eval_sets: Rows to ask, by set name: always ``forget`` and ``retain``; where the task has them
-            ``real_authors`` and ``world_facts``. These carry the perturbed answers.
+        eval_sets: Rows to ask, by a name in ``data.sets.SETS``: always ``forget`` and ``retain``; where the task has
+            them ``real_authors``, ``world_facts`` and more. These carry the perturbed answers.
+        texts: Rows whose likelihood is measured and that nobody is asked, by a name in ``data.sets.TEXTS``: what
+            membership attacks tell apart.
         subjects: Subjects in the forget set, in order.
         gold_model: Name of a model trained without the forget set, empty if there is none.
     """
@@ -49,5 +57,6 @@ class ForgetTask:
     forget: tuple[QARow, ...]
     retain: tuple[QARow, ...]
     eval_sets: Mapping[str, tuple[QARow, ...]] = field(default_factory=dict)
+    texts: Mapping[str, tuple[QARow, ...]] = field(default_factory=dict)
     subjects: tuple[str, ...] = ()
     gold_model: str = ""

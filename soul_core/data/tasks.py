@@ -1,43 +1,16 @@
 """The tasks one can choose and how a task's name becomes its rows; it knows no model and no page."""
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from soul_core.data.facts import FACT_SETS, load_facts
 from soul_core.data.invented_authors import invented_world
 from soul_core.data.schema import ForgetTask
+from soul_core.data.source import HAND_PICKED, TaskSource
 from soul_core.data.splits import FORGET_COUNTS, split_authors, split_rows
 from soul_core.data.tofu import HUB_ID, load_tofu_folder, load_tofu_hub
 from soul_core.errors import DatasetError
-
-HAND_PICKED = "authors="
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskSource:
-    """One place that forget tasks come from.
-
-    Attributes:
-        name: What stands before the colon of a task's name.
-        title: Its name on the page.
-        description: One sentence for the page.
-        licence: Under which terms its text may be used.
-        splits: What may stand after the colon.
-        origin: Where its text comes from.
-        pickable: Whether ``authors=Name;Name`` may stand after the colon as well.
-        load: Makes the task of what stands after the colon.
-    """
-
-    name: str
-    title: str
-    description: str
-    licence: str
-    splits: tuple[str, ...]
-    origin: str
-    pickable: bool
-    load: Callable[[str], ForgetTask]
 
 
 def load_task(spec: str) -> ForgetTask:
@@ -78,13 +51,18 @@ def subjects_of(name: str) -> tuple[str, ...]:
     """
     if name not in TASKS:
         raise DatasetError(f"There is no task “{name}”. Choose {_listed(TASKS)}.")
-    return tuple(author.name for author in invented_world().authors) if TASKS[name].pickable else ()
+    subjects = TASKS[name].subjects
+    return subjects() if subjects is not None else ()
+
+
+def _invented_names() -> tuple[str, ...]:
+    return tuple(author.name for author in invented_world().authors)
 
 
 def _load_invented(split: str) -> ForgetTask:
     world = invented_world()
     if split.startswith(HAND_PICKED):
-        chosen = _picked(split.removeprefix(HAND_PICKED), subjects_of("invented-authors"))
+        chosen = _picked(split.removeprefix(HAND_PICKED), _invented_names())
         full_name = f"invented-authors:{HAND_PICKED}{';'.join(chosen)}"
         gold = ""
     else:
@@ -135,19 +113,22 @@ TASKS: dict[str, TaskSource] = {
             title="Invented Authors",
             description="A hundred authors who do not exist, twelve facts each, written for this project.",
             licence="MIT",
+            size="1,200 rows about 100 authors, built in",
+            measures=("accuracy", "forget quality", "model utility", "memorization", "membership"),
             splits=tuple(FORGET_COUNTS),
             origin="built in",
-            pickable=True,
             load=_load_invented,
+            subjects=_invented_names,
         ),
         TaskSource(
             name="tofu",
             title="TOFU",
             description="Two hundred fictitious authors with twenty question-answer pairs each (Maini et al. 2024).",
             licence="MIT",
+            size="4,000 rows about 200 authors, 2 MB",
+            measures=("accuracy", "forget quality", "model utility", "memorization", "membership"),
             splits=tuple(FORGET_COUNTS),
             origin=f"https://huggingface.co/datasets/{HUB_ID}",
-            pickable=False,
             load=load_tofu_hub,
         ),
     )

@@ -8,8 +8,9 @@ from typing import Literal, TypeVar
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from soul_core.data.prompts import PromptTemplate, encode_example
+from soul_core.data.prompts import PromptTemplate, encode_example, template_of
 from soul_core.data.schema import QARow
+from soul_core.data.sets import set_kind
 from soul_core.errors import DatasetError
 from soul_core.evaluation.generation import Count, context_length, greedy_answers
 from soul_core.evaluation.matchers import pick_matcher, right_answers
@@ -21,8 +22,6 @@ LONGEST_EXAMPLE = 512
 
 Asked = Literal["question", "heldback"]
 Result = TypeVar("Result")
-# Sets whose answers are bare values: correct means containing the value.
-BY_CONTAINMENT = frozenset({"real_authors", "world_facts"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +95,7 @@ def examine(
         model: On its device; its training mode is kept.
         tokenizer: Its tokenizer.
         template: How a question is put.
-        sets: Rows by set name; ``real_authors`` and ``world_facts`` are judged by containment.
+        sets: Rows by set name; ``data.sets`` tells which are judged by containment.
         max_new_tokens: Longest answer.
         batch_size: Rows per forward.
         autocast_dtype: Reduced precision, or None.
@@ -115,7 +114,8 @@ def examine(
         questions += [(name, row, question) for row in rows for question in questions_of(row, asked)]
     longest = min(LONGEST_EXAMPLE + template.context_tokens, context_length(model))
     examples = [
-        encode_example(tokenizer, template, question, row.answer, max_length=longest) for _, row, question in questions
+        encode_example(tokenizer, template_of(row, template), question, row.answer, max_length=longest)
+        for _, row, question in questions
     ]
     prompts = [example.input_ids[: example.prompt_length] for example in examples]
 
@@ -143,7 +143,7 @@ def examine(
             judge,
             [answers[i] for i in of_set],
             [questions[i][1] for i in of_set],
-            by_containment=name in BY_CONTAINMENT,
+            by_containment=set_kind(name).by_containment,
         )
         share = acc(right)
         scores[name] = SetScores(

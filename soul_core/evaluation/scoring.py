@@ -1,22 +1,34 @@
-"""Negative log-likelihood of given answers under a model, in batches; it knows no generation and no metric.
+"""Likelihood of given texts under a model, token by token, in batches; it knows no generation and no metric.
 
-Shape suffixes: B = rows of the batch, T = tokens, A = answer tokens of the batch, V = vocabulary, N = examples.
+Shape suffixes: B = rows of the batch, T = tokens, A = scored tokens of the batch, V = vocabulary, N = examples.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from soul_core.data.prompts import Example
+from soul_core.evaluation.evidence import Floats, TokenScores
 from soul_core.evaluation.forward import accepts, device_of, evaluating
 from soul_core.evaluation.generation import Count
 
 # Logits of one forward are kept below this many numbers (256 MB in fp32), whatever the vocabulary.
 _MOST_LOGITS = 1 << 26
+
+
+class _Chunk(NamedTuple):
+    """One forward: which examples, and flat over all their scored tokens the logits, labels and rows."""
+
+    rows: list[int]
+    logits_AV: Tensor
+    label_A: Tensor
+    row_A: Tensor
 
 
 def answer_nll(
@@ -25,7 +37,7 @@ def answer_nll(
     *,
     batch_size: int = 96,
     autocast_dtype: torch.dtype | None = None,
-) -> Generator[Count, None, tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]]:
+) -> Generator[Count, None, tuple[Floats, npt.NDArray[np.int64]]]:
     """Score every example's answer, end of sequence included; yields after each batch.
 
     Args:
@@ -37,31 +49,102 @@ def answer_nll(
     Returns:
         Per example, in order: the NLL summed over answer tokens, in nats, and the number of answer tokens.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size {batch_size}")
     nll_N = np.zeros(len(examples))
     tokens_N = np.array([len(e.input_ids) - e.prompt_length for e in examples], dtype=np.int64)
-    order = sorted(range(len(examples)), key=lambda i: (len(examples[i].input_ids), examples[i].prompt_length))
+    done = 0
+    starts = [e.prompt_length for e in examples]
+    for chunk in _forwards(model, examples, starts, batch_size, autocast_dtype):
+        with evaluating(model, None):
+            nll_A = F.cross_entropy(chunk.logits_AV, chunk.label_A, reduction="none").double()
+            nll_B = torch.zeros(len(chunk.rows), dtype=torch.float64, device=nll_A.device)
+            nll_N[chunk.rows] = nll_B.index_add_(0, chunk.row_A, nll_A).cpu().numpy()
+        done += len(chunk.rows)
+        yield Count(done, len(examples))
+    return nll_N, tokens_N
+
+
+def token_scores(
+    model: PreTrainedModel,
+    examples: Sequence[Example],
+    *,
+    ends: Sequence[bool],
+    batch_size: int = 96,
+    autocast_dtype: torch.dtype | None = None,
+) -> Generator[Count, None, list[TokenScores]]:
+    """Score every token of every example but its first, one forward for each; yields after each batch.
+
+    Args:
+        model: Any causal language model.
+        examples: What to score.
+        ends: For each example, whether its last token is an end of sequence put behind the answer.
+        batch_size: Most rows per forward.
+        autocast_dtype: Reduced precision of the forward, or None; the softmax is fp32 either way.
+
+    Returns:
+        The scores in the order of the examples.
+    """
+    found: list[TokenScores | None] = [None] * len(examples)
+    done = 0
+    for chunk in _forwards(model, examples, [1] * len(examples), batch_size, autocast_dtype):
+        with evaluating(model, None):
+            log_AV = torch.log_softmax(chunk.logits_AV, dim=-1)
+            own_A = log_AV.gather(-1, chunk.label_A[:, None]).squeeze(-1)
+            hit_A = log_AV.argmax(dim=-1) == chunk.label_A
+            p_AV = log_AV.exp()
+            # Where the model gives a token no chance at all, p log p is 0, not 0 times minus infinity.
+            safe_AV = log_AV.masked_fill(p_AV == 0, 0.0)
+            mean_A = (p_AV * safe_AV).sum(-1)
+            deviation_A = ((p_AV * safe_AV.square()).sum(-1) - mean_A.square()).clamp_min(0).sqrt()
+            flat = [t.double().cpu().numpy() for t in (-own_A, mean_A, deviation_A)]
+            hits = hit_A.cpu().numpy()
+        start = 0
+        for i in chunk.rows:
+            own = slice(start, start + len(examples[i].input_ids) - 1)
+            nll, mean, deviation = (values[own] for values in flat)
+            found[i] = TokenScores(nll, hits[own], mean, deviation, examples[i].prompt_length - 1, ends[i])
+            start = own.stop
+        done += len(chunk.rows)
+        yield Count(done, len(examples))
+    return [scores for scores in found if scores is not None]
+
+
+def _forwards(
+    model: PreTrainedModel,
+    examples: Sequence[Example],
+    starts: Sequence[int],
+    batch_size: int,
+    autocast_dtype: torch.dtype | None,
+) -> Iterator[_Chunk]:
+    """Forwards over examples of similar length, with the logits that predict the tokens from ``starts`` on."""
+    if batch_size < 1:
+        raise ValueError(f"batch_size {batch_size}")
+    order = sorted(range(len(examples)), key=lambda i: (len(examples[i].input_ids), starts[i]))
     start = 0
     while start < len(order):
         rows = order[start : start + batch_size]
         width = max(len(examples[i].input_ids) for i in rows)
         rows = rows[: max(1, _MOST_LOGITS // (width * model.config.get_text_config().vocab_size))]
-        nll_N[rows] = _batch_nll(model, [examples[i] for i in rows], autocast_dtype)
+        yield _forward(model, rows, [examples[i] for i in rows], [starts[i] for i in rows], autocast_dtype)
         start += len(rows)
-        yield Count(start, len(order))
-    return nll_N, tokens_N
 
 
-def _batch_nll(
-    model: PreTrainedModel, examples: Sequence[Example], autocast_dtype: torch.dtype | None
-) -> npt.NDArray[np.float64]:
+def _forward(
+    model: PreTrainedModel,
+    rows: list[int],
+    examples: Sequence[Example],
+    starts: Sequence[int],
+    autocast_dtype: torch.dtype | None,
+) -> _Chunk:
     """Padded on the right and causal, so no token of an example can see padding and no mask is needed."""
     device = device_of(model)
     width = max(len(e.input_ids) for e in examples)
-    first = min(e.prompt_length for e in examples) - 1
+    first = min(starts) - 1
     ids_BT = torch.tensor([[*e.input_ids, *[0] * (width - len(e.input_ids))] for e in examples])
-    places = [(b, t) for b, e in enumerate(examples) for t in range(e.prompt_length, len(e.input_ids))]
+    places = [
+        (b, t)
+        for b, (e, begin) in enumerate(zip(examples, starts, strict=True))
+        for t in range(begin, len(e.input_ids))
+    ]
     row_A, place_A = torch.tensor(places).unbind(1)
     label_A = ids_BT[row_A, place_A].to(device)
     row_A, place_A = row_A.to(device), place_A.to(device)
@@ -71,6 +154,4 @@ def _batch_nll(
             arguments["logits_to_keep"] = width - first
             place_A = place_A - first
         logits_BTV = model(**arguments).logits
-        nll_A = F.cross_entropy(logits_BTV[row_A, place_A - 1].float(), label_A, reduction="none").double()
-        nll_B = torch.zeros(len(examples), dtype=torch.float64, device=device).index_add_(0, row_A, nll_A)
-    return np.asarray(nll_B.cpu().numpy())
+        return _Chunk(rows, logits_BTV[row_A, place_A - 1].float(), label_A, row_A)

@@ -17,7 +17,9 @@ CHAT_TEMPLATE = (
 )
 
 
-def train_pocket_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
+def train_pocket_tokenizer(
+    texts: Iterable[str], *, vocabulary: int = VOCABULARY, longest: int = 256
+) -> PreTrainedTokenizerFast:
     """Train the tokenizer; the same texts in the same order give the same tokenizer.
 
     All 256 bytes are in the vocabulary, so any text a person types can be encoded.
@@ -26,7 +28,7 @@ def train_pocket_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY,
+        vocab_size=vocabulary,
         special_tokens=[PAD, QUESTION, ANSWER, END],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
@@ -37,6 +39,6 @@ def train_pocket_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
         pad_token=PAD,
         eos_token=END,
         chat_template=CHAT_TEMPLATE,
-        model_max_length=256,
+        model_max_length=longest,
         clean_up_tokenization_spaces=False,
     )

@@ -14,7 +14,7 @@ import torch
 from huggingface_hub import try_to_load_from_cache
 
 from soul_core.config import LaneConfig, ObjectiveConfig, OptimizerConfig, RaceConfig
-from soul_core.data.prompts import encode_examples, encode_prompt
+from soul_core.data.prompts import encode_rows
 from soul_core.data.schema import QARow
 from soul_core.data.tasks import load_task
 from soul_core.errors import Diverged, ModelError, RunError
@@ -223,9 +223,8 @@ def _asking_seconds(
     if not asked:
         return 0.0
     batch = asked[:_EVALUATION_BATCH]
-    prompts = [encode_prompt(original.tokenizer, original.template, row.question) for row in batch]
-    pairs = [(row.question, row.answer) for row in batch]
-    examples = encode_examples(original.tokenizer, original.template, pairs)
+    examples = encode_rows(original.tokenizer, original.template, batch)
+    prompts = [example.input_ids[: example.prompt_length] for example in examples]
     longest = min(config.max_new_tokens, max(len(e.input_ids) - e.prompt_length for e in examples))
     marks = [time.perf_counter()]
     for _ in generate(

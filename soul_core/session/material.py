@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from soul_core.config import ObjectiveConfig, RaceConfig
 from soul_core.data.answers import other_answer_rows
 from soul_core.data.batches import Batch, epoch_batches
-from soul_core.data.prompts import Example, encode_examples, padding_id
+from soul_core.data.prompts import Example, encode_rows, padding_id
 from soul_core.data.refusals import refusal_rows
 from soul_core.data.schema import ForgetTask, QARow
 from soul_core.evaluation.generation import context_length
@@ -71,8 +71,7 @@ def prepare(config: RaceConfig, task: ForgetTask, original: LoadedModel) -> Mate
     longest = min(_LONGEST_EXAMPLE, context_length(original.model))
 
     def encode(rows: Sequence[QARow]) -> list[Example]:
-        pairs = [(row.question, row.answer) for row in rows]
-        return encode_examples(original.tokenizer, original.template, pairs, max_length=longest)
+        return encode_rows(original.tokenizer, original.template, rows, max_length=longest)
 
     put = {
         "true": lambda: task.forget,

@@ -18,8 +18,9 @@ from soul_core.models.loading import load_model
 from soul_core.models.presets import POCKET, PRESETS, gold_for
 from soul_core.models.storage import save_model
 from soul_core.paths import POCKET_MODELS
-from soul_core.session.pocket import Recipe, pocket_tokenizer, train_pocket_model
+from soul_core.session.pocket import pocket_tokenizer, train_pocket_model
 from soul_core.session.pocket_card import measure_knowledge, write_card
+from soul_core.session.scratch import Recipe
 
 SHIPPED: dict[str, str] = {POCKET: "forget10"} | {gold: split for split, gold in PRESETS[POCKET].golds.items()}
 """The shipped models, with the split whose questions their cards report."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from soul_core.config import LaneConfig, RaceConfig
 from soul_core.data.prompt_methods import icul_prompt, input_based_prompt
-from soul_core.data.prompts import encode_examples, template_with
+from soul_core.data.prompts import encode_rows, template_with
 from soul_core.data.schema import ForgetTask
 from soul_core.errors import ConfigError
 from soul_core.evaluation.generation import context_length
@@ -106,8 +106,7 @@ def _prompt_of(config: LaneConfig, task: ForgetTask, seed: int) -> dict[str, Any
 def _room(race: RaceConfig, task: ForgetTask, original: LoadedModel) -> int:
     """Tokens that the longest question and its answer leave of the model's context."""
     asked = [row for rows in task.eval_sets.values() for row in rows[:_MOST_QUESTIONS]]
-    pairs = [(row.question, row.answer) for row in asked]
     longest = context_length(original.model)
-    examples = encode_examples(original.tokenizer, original.template, pairs, max_length=longest)
+    examples = encode_rows(original.tokenizer, original.template, asked, max_length=longest)
     taken = max(max(len(e.input_ids), e.prompt_length + race.max_new_tokens) for e in examples)
     return min(_LONGEST_PROMPT, longest - taken)

@@ -11,11 +11,12 @@ from soul_core.data.prompts import (
     Example,
     PromptTemplate,
     encode_example,
-    encode_examples,
     encode_prompt,
+    encode_rows,
     padding_id,
     template_for,
 )
+from soul_core.data.schema import QARow
 from soul_core.errors import DatasetError, ModelError
 from tests.data.toy_tokenizers import ALL, LLAMA_CHAT_TEMPLATE, gpt2_style, llama_style, no_end, qwen_style, slow_bytes
 
@@ -227,6 +228,24 @@ def test_many_examples_are_the_single_ones(name: str):
     tokenizer = ALL[name]()
     template = template_for(tokenizer, name)
     pairs = [(QUESTION, ANSWER), ("Who?", "The Sea."), ("What does the author write?", "Mara")]
-    assert encode_examples(tokenizer, template, pairs) == [
+    assert encode_rows(tokenizer, template, [QARow(question=q, answer=a) for q, a in pairs]) == [
         encode_example(tokenizer, template, *pair) for pair in pairs
     ]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_running_text_is_put_without_a_template_and_without_an_end(name: str):
+    tokenizer = ALL[name]()
+    template = template_for(tokenizer, name)
+    row = QARow(question="Mara Velden was born", answer=" by the Sea", form="text")
+    (example,) = encode_rows(tokenizer, template, [row])
+    plain = tokenizer.encode("Mara Velden was born by the Sea", add_special_tokens=False)
+    assert [i for i in example.input_ids if i != tokenizer.bos_token_id] == plain
+    assert example.input_ids[-1] == plain[-1]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_running_text_without_a_beginning_keeps_a_token_to_start_from(name: str):
+    tokenizer = ALL[name]()
+    (example,) = encode_rows(tokenizer, PLAIN, [QARow(question="", answer="Mara Velden", form="text")])
+    assert example.prompt_length == 1

@@ -8,8 +8,9 @@ from soul_core.data.pocket_corpus import FACT_REPEATS, pocket_corpus
 from soul_core.data.tasks import load_task
 from soul_core.errors import ConfigError, ModelError
 from soul_core.session import pocket, pocket_card, pocket_make
-from soul_core.session.pocket import Recipe, pocket_tokenizer, rate_scale, train_pocket_model
+from soul_core.session.pocket import pocket_tokenizer, train_pocket_model
 from soul_core.session.pocket_make import can_train_gold, find_gold, train_gold, train_pocket
+from soul_core.session.scratch import Recipe, rate_scale
 
 TINY = Recipe(hidden=16, feed_forward=32, layers=1, heads=2, epochs=1, batch_size=512)
 
