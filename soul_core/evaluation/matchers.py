@@ -64,9 +64,11 @@ def right_answers(
 ) -> list[bool]:
     """Which answers are correct, by SOUL's two conventions.
 
-    An answer is correct if it is nearest to the right one among the row's candidates. For facts whose ``answer`` is
-    a bare value (real authors, world facts: ``by_containment``), and for rows that have no wrong answers to be nearer
-    to, it is correct if it contains ``answer``.
+    An answer is correct if it is nearest to the right one among the row's candidates, or says ``answer`` word for
+    word: in TOFU the candidates are worded unlike the answers that models are trained on, so that even the trained
+    answer itself is not near enough by letters for half of the rows. For facts whose ``answer`` is a bare value (real
+    authors, world facts: ``by_containment``), and for rows that have no wrong answers to be nearer to, only the
+    second counts.
     """
     if len(answers) != len(rows):
         raise ValueError(f"{len(answers)} answers do not match {len(rows)} rows")
@@ -74,7 +76,7 @@ def right_answers(
     nearest = matcher.nearest_is_right([answers[i] for i in near], [candidates_of(rows[i]) for i in near])
     right = [contains(answer, row.answer) for answer, row in zip(answers, rows, strict=True)]
     for i, is_right in zip(near, nearest, strict=True):
-        right[i] = is_right
+        right[i] |= is_right
     return right
 
 
@@ -167,7 +169,8 @@ MATCHERS: dict[str, Matcher] = {
         name="lexical",
         label="Letters (character n-gram TF-IDF)",
         sentence="An answer is correct when it shares more of the letter sequences that tell the row's candidate "
-        "answers apart with the right candidate than with any wrong one, and is at least half like it.",
+        "answers apart with the right candidate than with any wrong one, and is at least half like it; or when it says the "
+        "trained answer word for word.",
         similarities=lexical_similarities,
         # In the built-in world right answers reach 0.8 and more; refusals and random words stay below this (measured).
         least=0.5,
