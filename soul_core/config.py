@@ -286,6 +286,46 @@ class AskConfig(Settings):
     seed: int = Field(default=0, ge=0, le=2**31 - 1, title="Seed", description="Decides the random draws.")
 
 
+class ScoreConfig(Settings):
+    """How thoroughly a model is scored."""
+
+    rows: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        title="Rows scored",
+        description="At most this many rows of each set, spread over its subjects; 0 means all.",
+    )
+    max_new_tokens: int = Field(
+        default=200,
+        ge=1,
+        le=512,
+        title="Answer length",
+        description="Longest generated answer, in tokens.",
+        json_schema_extra={"source": "TOFU and open-unlearning"},
+    )
+    batch_size: int = Field(default=96, ge=1, le=4096, title="Batch size", description="Most rows per forward.")
+    slow: bool = Field(
+        default=False,
+        title="Slow metrics",
+        description="Also measure extraction likelihood and gradient norms, which take passes of their own.",
+    )
+    seed: int = Field(
+        default=0, ge=0, le=2**31 - 1, title="Seed", description="Decides which rows are drawn, where not all are."
+    )
+    precision: Precision = Field(
+        default="float32",
+        title="Precision",
+        description="Arithmetic of the forwards; auto uses bf16 where a measurement finds it faster.",
+    )
+    matcher: str = Field(
+        default="auto",
+        max_length=40,
+        title="Matcher",
+        description="What decides whether an answer is right: sentence-embeddings as published, or lexical.",
+    )
+
+
 # The names of an optimizer and of an objective both live in a field called ``name``, the weights' in ``kind``.
 OPTIMIZER_OPTIONS = {"optimizer" if name == "name" else name: name for name in OptimizerConfig.model_fields}
 OBJECTIVE_OPTIONS = {"objective" if name == "name" else name: name for name in ObjectiveConfig.model_fields}

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
+from soul_core.cli import rows
 from soul_core.cli.screen import Screen, print_json
 from soul_core.data.tasks import TASKS
 from soul_core.models.presets import PRESETS as MODELS
@@ -11,7 +12,9 @@ from soul_core.session.catalogue import catalogue
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print one list."""
+    """Print one list, or with ``tasks show`` the rows of one task."""
+    if getattr(arguments, "action", None) == "show":
+        return rows.run(arguments)
     listed = {"models": models, "tasks": tasks, "methods": methods}[arguments.command]()
     screen = Screen(json_wanted=arguments.json)
     for title, entries in listed.items():
@@ -41,7 +44,10 @@ def tasks() -> dict[str, list[dict[str, Any]]]:
                 "name": t.name,
                 "what": t.description,
                 "forget sets": [*t.splits, *(["authors=Name;Name"] if t.pickable else [])],
+                "behind the colon": t.free,
+                "size": t.size,
                 "licence": t.licence,
+                "measures": list(t.measures),
                 "from": t.origin,
             }
             for t in TASKS.values()

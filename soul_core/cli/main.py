@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from soul_core import __version__
 from soul_core.cli.measure_options import add_compare, add_study, add_sweep
 from soul_core.cli.options import add_json, add_settings, own_settings, race_settings, split_lane_settings
+from soul_core.cli.score_options import add_score
+from soul_core.cli.task_options import add_tasks
 from soul_core.config import (
     OBJECTIVE_OPTIONS,
     OPTIMIZER_OPTIONS,
@@ -38,6 +40,7 @@ MODULES = {
     "sweep": "soul_core.cli.measure",
     "study": "soul_core.cli.measure",
     "compare": "soul_core.cli.measure",
+    "score": "soul_core.cli.score",
 }
 _PRESETS_DEFAULT = "default: the preset's"
 _WITH_LANES = ("race", "sweep")
@@ -117,10 +120,10 @@ def parser() -> argparse.ArgumentParser:
     _ask(_command(commands, "ask", "Ask the models of a run, or any model, one question."))
     for name, words in (
         ("models", "List the models that have a short name."),
-        ("tasks", "List the tasks and their forget sets."),
         ("methods", "List objectives, optimizers and presets."),
     ):
         add_json(_command(commands, name, words))
+    add_tasks(_command(commands, "tasks", "List the tasks and their forget sets, or show the rows of one."))
     export = _command(
         commands, "export-task", "Write the invented authors as a folder that datasets.load_dataset reads."
     )
@@ -142,6 +145,7 @@ def parser() -> argparse.ArgumentParser:
     add_sweep(_command(commands, "sweep", "Try the same number of settings for each method and record every trial."))
     add_study(_command(commands, "study", "Race every preset with several seeds; write the README's table."))
     add_compare(_command(commands, "compare", "Race every objective with FO, SO and the control; write one table."))
+    add_score(_command(commands, "score", "Score a log of TOFU's evaluation: every number with its interval."))
     return top
 
 

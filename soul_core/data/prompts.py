@@ -175,7 +175,7 @@ def encode_example(
         whole = prompt + _ids(tokenizer, answer_text)
     prompt_length = len(_with_bos(tokenizer, template, prompt)) or 1
     ids = _with_bos(tokenizer, template, whole)
-    end = _end_id(tokenizer, template) if template.ends else None
+    end = end_id(tokenizer, template)
     if end is not None and ids[-1] != end:
         ids = [*ids, end]
     if len(ids) <= prompt_length:
@@ -211,6 +211,14 @@ def padding_id(tokenizer: PreTrainedTokenizerBase) -> int:
     return 0
 
 
+def end_id(tokenizer: PreTrainedTokenizerBase, template: PromptTemplate) -> int | None:
+    """The token that is put behind an answer; None for running text, which goes on."""
+    if not template.ends:
+        return None
+    token_id = tokenizer.convert_tokens_to_ids(template.end) if template.end else tokenizer.eos_token_id
+    return token_id if isinstance(token_id, int) else None
+
+
 def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return list(tokenizer.encode(text, add_special_tokens=False, verbose=False))
 
@@ -224,11 +232,6 @@ def _with_bos(tokenizer: PreTrainedTokenizerBase, template: PromptTemplate, ids:
 
 def _writes_bos(tokenizer: PreTrainedTokenizerBase, bos: int) -> bool:
     return bool(tokenizer.encode("a", add_special_tokens=True)[:1] == [bos])
-
-
-def _end_id(tokenizer: PreTrainedTokenizerBase, template: PromptTemplate) -> int | None:
-    token_id = tokenizer.convert_tokens_to_ids(template.end) if template.end else tokenizer.eos_token_id
-    return token_id if isinstance(token_id, int) else None
 
 
 def _slot(tokenizer: PreTrainedTokenizerBase, base: PromptTemplate, place: ShotsAs) -> Slot:

@@ -62,6 +62,31 @@ SETS: dict[str, SetKind] = {
             sentence="General knowledge, far from the forget set.",
             by_containment=True,
         ),
+        SetKind(
+            name="forget_fb",
+            title="Forget, blanks",
+            role="forget",
+            sentence="What should be forgotten, as blanks to fill in (RWKU's first level).",
+        ),
+        SetKind(
+            name="forget_adversarial",
+            title="Forget, attacks",
+            role="forget",
+            sentence="What should be forgotten, asked so as to draw it out (RWKU's third level).",
+        ),
+        SetKind(
+            name="forget_knowledge",
+            title="Forget, knowledge",
+            role="forget",
+            sentence="Questions about what the texts to forget say (MUSE's knowledge memorization).",
+            by_containment=True,
+        ),
+        SetKind(
+            name="retain_fb",
+            title="Retain, blanks",
+            role="retain",
+            sentence="What is near to the forget set and should stay, as blanks to fill in.",
+        ),
     )
 }
 
@@ -73,6 +98,12 @@ TEXTS: dict[str, TextKind] = {
             title="Forget texts",
             membership="member",
             sentence="Texts of the forget set as the model was trained on them.",
+        ),
+        TextKind(
+            name="retain_texts",
+            title="Retain texts",
+            membership="member",
+            sentence="Texts of the retain set as the model was trained on them.",
         ),
         TextKind(
             name="holdout",

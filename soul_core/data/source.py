@@ -47,3 +47,8 @@ class TaskSource:
     def pickable(self) -> bool:
         """Whether ``authors=Name;Name`` may stand after the colon."""
         return self.subjects is not None
+
+    @property
+    def from_files(self) -> bool:
+        """Whether what stands after the colon is the path of a file on this machine."""
+        return bool(self.free) and not self.splits

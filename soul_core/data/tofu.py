@@ -1,30 +1,47 @@
 """Reading tasks in TOFU's layout, from a folder or from the Hub; it knows no other task and no model."""
 
-import json
 import re
-from collections.abc import Callable, Mapping
-from importlib import import_module
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from soul_core.data.facts import FACT_SETS
+from soul_core.data.files import SUFFIXES, Columns
+from soul_core.data.reading import (
+    Reader,
+    announced,
+    folder_reader,
+    hub_reader,
+    optional_texts,
+    required_text,
+    split_files,
+)
 from soul_core.data.schema import ForgetTask, QARow
-from soul_core.data.splits import retain_split
+from soul_core.data.source import TaskSource
+from soul_core.data.splits import FORGET_COUNTS, retain_split
 from soul_core.errors import DatasetError
 
 HUB_ID = "locuslab/TOFU"
-SUFFIXES = (".json", ".jsonl", ".parquet")
 FORGET_SPLIT = re.compile(r"forget(\d\d)")
+ROWS = 4000
+ROWS_PER_AUTHOR = 20
 
-Columns = Mapping[str, Any]
-Reader = Callable[[str], list[Columns] | None]
+
+def folder_splits(folder: Path) -> tuple[str, ...]:
+    """The forget splits of a folder laid out like TOFU: those whose retain split is there too."""
+    names = sorted({path.name.split(".")[0] for path in folder.iterdir()} if folder.is_dir() else ())
+    return tuple(
+        name
+        for name in names
+        if FORGET_SPLIT.fullmatch(name) and split_files(folder, name) and split_files(folder, retain_split(name))
+    )
 
 
 def load_tofu_folder(folder: Path, split: str) -> ForgetTask:
     """Load one split of a folder laid out like TOFU on the Hub: ``forget10.json``, ``retain90.json`` and so on.
 
-    Files hold JSON lines (``.json``, ``.jsonl``) or are Parquet. Without ``*_perturbed`` files the rows have no
-    perturbed answers; without ``real_authors`` or ``world_facts`` those sets are absent.
+    Files hold JSON lines (``.json``, ``.jsonl``), CSV or Parquet. Without ``*_perturbed`` files the rows have no
+    perturbed answers; without ``real_authors`` or ``world_facts`` those sets are absent. Rows may name their
+    ``subject``; those of the published TOFU, which do not, get numbered ones (``load_tofu_hub``).
 
     Args:
         folder: The folder.
@@ -35,57 +52,61 @@ def load_tofu_folder(folder: Path, split: str) -> ForgetTask:
     """
     if not folder.is_dir():
         raise DatasetError(f"There is no folder {folder}. Give the path of a folder laid out like TOFU.")
-    files = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES}
-    splits = [stem for stem in files if FORGET_SPLIT.fullmatch(stem) and retain_split(stem) in files]
+    splits = folder_splits(folder)
     if not splits:
-        found = ", ".join(path.name for path in files.values()) or "no data files"
+        found = ", ".join(path.name for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES)
         raise DatasetError(
             f"The folder {folder} is not laid out like TOFU: expected files such as forget10.json and "
-            f"retain90.json, found {found}. Add them, or choose another folder."
+            f"retain90.json, found {found or 'no data files'}. Add them, or choose another folder."
         )
     if split not in splits:
         raise DatasetError(f"The folder {folder} has no split “{split}”. Choose {', '.join(splits)}.")
-
-    def read(name: str) -> list[Columns] | None:
-        return _read_file(files[name]) if name in files else None
-
-    return _task(f"{folder}:{split}", split, read)
+    return _task(f"{folder}:{split}", split, folder_reader(folder))
 
 
 def load_tofu_hub(split: str) -> ForgetTask:
     """Load one split of TOFU from the Hugging Face Hub, or from its cache there.
 
+    Verified in the published files: twenty rows in a row about each of 200 authors; the forget splits are the last
+    rows of ``full``, the retain splits all before. No column names the author, so a row's subject is a number,
+    ``Author 1`` to ``Author 200`` by its place in ``full``. ``ForgetTask.subjects`` stays empty: a number means
+    nothing to a model, and prompts that name subjects quote questions instead.
+
     Raises:
         DatasetError: The Hub cannot be reached and the data set is not in the cache.
     """
-    # Imported here: it takes a second that no other task needs.
-    datasets = import_module("datasets")
-
-    def read(name: str) -> list[Columns]:
-        try:
-            return list(datasets.load_dataset(HUB_ID, name, split="train"))
-        except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-            raise DatasetError(
-                f"{HUB_ID} could not be fetched from the Hugging Face Hub ({type(error).__name__}). Connect to the "
-                f"internet, or give a local copy as a folder: path/to/TOFU:{split}."
-            ) from error
-
-    return _task(f"tofu:{split}", split, read)
+    return _task(f"tofu:{split}", split, hub_reader(HUB_ID, copy=f"path/to/TOFU:{split}"))
 
 
 def _task(name: str, split: str, read: Reader) -> ForgetTask:
+    read = announced(read, SOURCE.title, 4 + len(FACT_SETS))
     forget, forget_asked = _with_perturbed(read, split, f"{split}_perturbed")
     retain, retain_asked = _with_perturbed(read, retain_split(split), "retain_perturbed")
     for part, rows in ((split, forget), (retain_split(split), retain)):
         if not rows:
             raise DatasetError(f"{part} has no rows. Choose another split or fill it.")
     eval_sets = {"forget": forget_asked, "retain": retain_asked}
+    subjects = tuple(dict.fromkeys(row.subject for row in forget if row.subject))
+    if not subjects and len(retain) + len(forget) == ROWS:
+        numbers = _author_numbers(retain + forget)
+        forget, retain = _numbered(forget, numbers), _numbered(retain, numbers)
+        eval_sets = {asked: _numbered(rows, numbers) for asked, rows in eval_sets.items()}
     for fact_set in FACT_SETS:
         rows = _rows(read, f"{fact_set}_perturbed") or _rows(read, fact_set)
         if rows:
             eval_sets[fact_set] = rows
-    subjects = tuple(dict.fromkeys(row.subject for row in forget if row.subject))
     return ForgetTask(name=name, forget=forget, retain=retain, eval_sets=eval_sets, subjects=subjects)
+
+
+def _author_numbers(full: tuple[QARow, ...]) -> dict[tuple[str, str], int]:
+    return {(row.question, row.answer): 1 + place // ROWS_PER_AUTHOR for place, row in enumerate(full)}
+
+
+def _numbered(rows: tuple[QARow, ...], numbers: dict[tuple[str, str], int]) -> tuple[QARow, ...]:
+    found = [numbers.get((row.question, row.answer)) for row in rows]
+    return tuple(
+        replace(row, subject=f"Author {number}") if number else row for row, number in zip(rows, found, strict=True)
+    )
 
 
 def _with_perturbed(read: Reader, split: str, perturbed: str) -> tuple[tuple[QARow, ...], tuple[QARow, ...]]:
@@ -103,69 +124,32 @@ def _rows(read: Reader, name: str) -> tuple[QARow, ...]:
 
 
 def _row(fields: Columns, name: str, number: int) -> QARow:
-    for required in ("question", "answer"):
-        if not isinstance(fields.get(required), str) or not fields[required].strip():
-            raise DatasetError(
-                f"Row {number} of {name} has no {required} (columns found: {', '.join(fields)}). "
-                f"Give each row a text in the column “{required}”."
-            )
-    question = fields["question"]
+    question, answer = (required_text(fields, column, name, number) for column in ("question", "answer"))
     paraphrase = fields.get("paraphrased_question") or ""
     return QARow(
         question=question,
-        answer=fields["answer"],
+        answer=answer,
         paraphrased_answer=fields.get("paraphrased_answer") or "",
         paraphrased_question=paraphrase,
-        perturbed_answers=_texts(fields, "perturbed_answer", name, number),
+        perturbed_answers=optional_texts(fields, "perturbed_answer", name, number),
         subject=fields.get("subject") or "",
         fact=fields.get("fact") or "",
-        question_variants=_texts(fields, "question_variants", name, number) or (question,),
-        heldback_questions=_texts(fields, "heldback_questions", name, number) or ((paraphrase,) if paraphrase else ()),
+        question_variants=optional_texts(fields, "question_variants", name, number) or (question,),
+        heldback_questions=optional_texts(fields, "heldback_questions", name, number)
+        or ((paraphrase,) if paraphrase else ()),
     )
 
 
-def _texts(fields: Columns, column: str, name: str, number: int) -> tuple[str, ...]:
-    texts = fields.get(column) or []
-    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise DatasetError(
-            f"Row {number} of {name} has something other than a list of texts as “{column}”. "
-            "Write a list, even for one text."
-        )
-    return tuple(texts)
-
-
-def _read_file(path: Path) -> list[Columns]:
-    if path.suffix == ".parquet":
-        return _read_parquet(path)
-    rows: list[Columns] = []
-    for number, line in enumerate(_lines(path), start=1):
-        if line.strip():
-            try:
-                fields = json.loads(line)
-            except ValueError:
-                fields = None
-            if not isinstance(fields, dict):
-                raise DatasetError(
-                    f"Line {number} of {path.name} is not a JSON object. Write one object per line, as TOFU does."
-                )
-            rows.append(fields)
-    return rows
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        with path.open(encoding="utf-8") as file:
-            return list(file)
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path.name} cannot be read as UTF-8 text. Save it as JSON lines in UTF-8.") from error
-
-
-def _read_parquet(path: Path) -> list[Columns]:
-    # Imported here: only a folder with Parquet files needs it.
-    parquet = import_module("pyarrow.parquet")
-    arrow_error: type[Exception] = import_module("pyarrow").ArrowException
-    try:
-        rows: list[Columns] = parquet.read_table(path).to_pylist()
-    except arrow_error as error:
-        raise DatasetError(f"{path.name} is not a Parquet file that can be read. Export it again.") from error
-    return rows
+SOURCE = TaskSource(
+    name="tofu",
+    title="TOFU",
+    description="Two hundred fictitious authors with twenty question-answer pairs each (Maini et al. 2024).",
+    licence="MIT",
+    size="4,000 rows about 200 authors, 2 MB",
+    measures=("accuracy", "forget quality", "model utility", "memorization", "membership"),
+    splits=tuple(FORGET_COUNTS),
+    origin=f"https://huggingface.co/datasets/{HUB_ID}",
+    load=load_tofu_hub,
+    folder_splits=folder_splits,
+    load_folder=load_tofu_folder,
+)

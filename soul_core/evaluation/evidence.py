@@ -100,10 +100,17 @@ class Continued:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gold:
-    """What forget quality needs of the gold model: the truth ratio of every forget row, by convention."""
+    """What metrics that compare with the gold model need of it.
+
+    Attributes:
+        name: Its name.
+        truth_ratio_N: The truth ratio of every forget row, by convention: what forget quality compares.
+        attacks: AUC of membership attacks on it, by the metric's name: what PrivLeak compares; empty if not measured.
+    """
 
     name: str
     truth_ratio_N: Mapping[str, Floats]
+    attacks: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

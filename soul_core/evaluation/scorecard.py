@@ -3,7 +3,7 @@
 import random
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -12,16 +12,16 @@ from soul_core.data.prompts import PromptTemplate, encode_example, template_of
 from soul_core.data.schema import QARow
 from soul_core.data.sets import set_kind
 from soul_core.errors import DatasetError
-from soul_core.evaluation.generation import Count, context_length, greedy_answers
+from soul_core.evaluation.generation import context_length, greedy_answers
 from soul_core.evaluation.matchers import pick_matcher, right_answers
 from soul_core.evaluation.metrics import acc, probability, rouge_l_recall
+from soul_core.evaluation.passes import reported
 from soul_core.evaluation.scoring import answer_nll
 from soul_core.events import Progress, SetScores
 
 LONGEST_EXAMPLE = 512
 
 Asked = Literal["question", "heldback"]
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +119,7 @@ def examine(
     ]
     prompts = [example.input_ids[: example.prompt_length] for example in examples]
 
-    answers = yield from _reported(
+    answers = yield from reported(
         greedy_answers(
             model,
             tokenizer,
@@ -131,7 +131,7 @@ def examine(
         "Asking questions",
         lane,
     )
-    nll_N, tokens_N = yield from _reported(
+    nll_N, tokens_N = yield from reported(
         answer_nll(model, examples, batch_size=batch_size, autocast_dtype=autocast_dtype), "Scoring answers", lane
     )
     likely_N = probability(nll_N, tokens_N)
@@ -167,17 +167,6 @@ def examine(
             for i, correct in zip(of_set, right, strict=True)
         ]
     return Examination(scores=scores, answered=tuple(answered))
-
-
-def _reported(counts: Generator[Count, None, Result], what: str, lane: str) -> Generator[Progress, None, Result]:
-    """Pass a generator's counts on as Progress, and its result through."""
-    while True:
-        try:
-            count = next(counts)
-        except StopIteration as stop:
-            result: Result = stop.value
-            return result
-        yield Progress(what=what, lane=lane, done=count.done, total=count.total)
 
 
 def questions_of(row: QARow, asked: Asked) -> tuple[str, ...]:

@@ -9,13 +9,20 @@ from soul_core.models.loading import LoadedModel, copy_of, load_model
 from soul_core.models.shelf import Shelf
 
 
-def load_for(device: torch.device, spec: str, shelf: Shelf | None) -> LoadedModel:
-    """The model, on ``device``; ``shelf`` keeps what is loaded. Errors are ``load_model``'s."""
+def load_for(device: torch.device, spec: str, shelf: Shelf | None, *, key: str = "") -> LoadedModel:
+    """The model, on ``device``; ``shelf`` keeps what is loaded. Errors are ``load_model``'s.
+
+    Args:
+        device: Where it is needed.
+        spec: Preset, hub id or folder.
+        shelf: Where loaded models are kept; none keeps nothing.
+        key: Its key on the shelf, where that is not ``spec``.
+    """
 
     def load() -> LoadedModel:
         return load_model(spec, device=device)
 
-    loaded = shelf.get(spec, load) if shelf is not None else load()
+    loaded = shelf.get(key or spec, load) if shelf is not None else load()
     if device_of(loaded.model).type != device.type:
         # Somebody else put it on the shelf for another device, and may be asking it right now.
         model = copy_of(loaded).requires_grad_(False)

@@ -33,7 +33,7 @@ from soul_core.session.loaded import load_for
 from soul_core.session.material import Material, prepare
 from soul_core.session.pocket_make import GOLDS, find_gold
 from soul_core.session.recovery import check_same, newest_saved, recover
-from soul_core.session.room import require_room
+from soul_core.session.room import out_of_memory, require_room
 from soul_core.session.runner import Runner, drop_checkpoint
 
 __all__ = ["finish", "race", "resume_race"]
@@ -87,7 +87,7 @@ def race(
         keeper.append(RaceEnded(status="failed", message=str(error), seconds=watch.seconds()))
         raise
     except (MemoryError, RuntimeError) as error:
-        if not _out_of_memory(error):
+        if not out_of_memory(error):
             raise
         sentence = (
             f"“{config.model}” does not fit into memory with {len(config.lanes)} lanes and batch size "
@@ -377,8 +377,3 @@ def _close(keeper: Keeper, watch: _Stopwatch) -> RaceEnded:
     keeper.append(last)
     keeper.attempt(keeper.folder.finish)
     return replace(last, message=ended().message)
-
-
-def _out_of_memory(error: Exception) -> bool:
-    # The CPU's allocator has no exception of its own.
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

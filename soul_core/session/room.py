@@ -86,3 +86,9 @@ def _reference_bytes(lane: LaneConfig, shape: ModelShape, tokens: int) -> int:
     """What the original's part in a step keeps: its logits, their softmax, and the same of the hidden states."""
     needs = needs_of(lane.objective)
     return _FP32 * tokens * (2 * shape.vocabulary * needs.logits + shape.layers * shape.hidden * needs.hidden)
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether this is the machine saying that it has no memory left."""
+    # The CPU's allocator has no exception of its own.
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -2,12 +2,38 @@
 
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from soul_core.data.tasks import load_task
 from soul_core.errors import ModelError
 from soul_core.models.loading import LoadedModel, load_model
 from soul_core.models.shelf import Shelf
 from soul_core.runs.folder import RunFolder
+
+
+class Place(NamedTuple):
+    """Where a model of a run is: what ``load_model`` takes, and its key on the shelf."""
+
+    spec: str
+    key: str
+
+
+def places_of_run(folder: RunFolder) -> dict[str, Place]:
+    """Original, every lane that has weights on disk, and gold where the run had one, in this order.
+
+    Raises:
+        RunError: The folder holds no run.
+    """
+    manifest = folder.manifest()
+    places = {"original": Place(manifest.config.model, manifest.config.model)}
+    for lane in manifest.config.lanes:
+        weights = folder.weights(lane.name)
+        if weights is not None:
+            key = _shelf_key(weights, changing=weights == folder.checkpoint(lane.name))
+            places[lane.name] = Place(str(weights), key)
+    if manifest.gold:
+        places["gold"] = Place(manifest.gold, manifest.gold)
+    return places
 
 
 def models_of_run(folder: RunFolder, shelf: Shelf | None = None) -> dict[str, LoadedModel]:
@@ -21,16 +47,8 @@ def models_of_run(folder: RunFolder, shelf: Shelf | None = None) -> dict[str, Lo
         ModelError: The original or a lane can no longer be loaded. A gold that cannot is left out.
         RunError: The folder holds no run.
     """
-    manifest = folder.manifest()
-    places = {"original": (manifest.config.model, manifest.config.model)}
-    for lane in manifest.config.lanes:
-        weights = folder.weights(lane.name)
-        if weights is not None:
-            places[lane.name] = (str(weights), _shelf_key(weights, changing=weights == folder.checkpoint(lane.name)))
-    if manifest.gold:
-        places["gold"] = (manifest.gold, manifest.gold)
     models = {}
-    for name, (spec, key) in places.items():
+    for name, (spec, key) in places_of_run(folder).items():
         try:
             models[name] = load_model(spec) if shelf is None else shelf.get(key, partial(load_model, spec))
         except ModelError:

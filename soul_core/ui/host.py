@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from soul_core.config import RaceConfig
+from soul_core.data.picking import divided
+from soul_core.data.tasks import is_local
 from soul_core.errors import ConfigError
 from soul_core.ui import text
 
@@ -26,9 +28,9 @@ class Host:
         if not self.public:
             return
         self.check_model(config.model)
-        place = config.task.rpartition(":")[0]
-        if _is_local(place):
-            raise ConfigError(text.local_on_shared("forget set", place))
+        place = divided(config.task)[0].rpartition(":")[0]
+        if _is_local(place) or is_local(config.task):
+            raise ConfigError(text.local_on_shared("forget set", config.task))
         if config.eval_rows == 0:
             raise ConfigError(text.too_much_for_shared("Rows evaluated", "0 (all of them)", MAX_EVAL_ROWS))
         for name, value, limit in (

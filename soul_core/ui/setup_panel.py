@@ -86,7 +86,7 @@ def setup_panel(desk: Desk) -> SetupPanel:
         elem_id=ids.MODEL,
     )
     task = gr.Dropdown(
-        [(source.title, name) for name, source in TASKS.items()],
+        [(source.title, name) for name, source in TASKS.items() if source.splits],
         value=form.task,
         filterable=False,
         label=text.TASK,

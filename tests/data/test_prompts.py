@@ -111,8 +111,10 @@ def test_the_labels_are_the_answer_and_one_end_and_nothing_of_the_prompt(name: s
     template = template_for(tokenizer, name)
     example = encode_example(tokenizer, template, QUESTION, ANSWER)
     labels, prompt = example.input_ids[example.prompt_length :], example.input_ids[: example.prompt_length]
-    assert labels[-1] == tokenizer.eos_token_id
-    assert tokenizer.eos_token_id not in labels[:-1]
+    # Phi-3 ends a turn with a token that is not its end of sequence.
+    end = tokenizer.convert_tokens_to_ids("<|end|>") if name == "phi3-chat" else tokenizer.eos_token_id
+    assert labels[-1] == end
+    assert end not in labels[:-1]
     assert text_of(tokenizer, labels[:-1]) == ANSWER
     bos = tokenizer.bos_token if prompt[0] == tokenizer.bos_token_id and not template.chat else ""
     got = text_of(tokenizer, prompt).replace(bos, "", 1) if bos else text_of(tokenizer, prompt)
@@ -134,6 +136,9 @@ def test_an_example_begins_with_exactly_the_tokens_that_generation_starts_from(n
         ("llama", "plain", 1),
         ("llama-chat", "chat", 1),  # the chat template writes it; the post-processor must not write a second
         ("slow-words", "plain", 1),  # a slow tokenizer writes it
+        ("slow-pieces", "plain", 1),  # so does one of pieces
+        ("phi", "plain", 0),  # has one and never writes it
+        ("phi3-chat", "chat", 0),  # its chat template writes none, though the post-processor would
         ("gpt2", "plain", 0),  # has one and never writes it
         ("qwen", "chat", 0),  # has none
         ("slow-bytes", "plain", 0),

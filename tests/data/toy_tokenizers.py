@@ -1,6 +1,6 @@
 """One small tokenizer of each family that boundaries depend on, built on the spot."""
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import ByT5Tokenizer, PreTrainedTokenizer, PreTrainedTokenizerFast
 
 TEXTS = (
@@ -18,6 +18,10 @@ LLAMA_CHAT_TEMPLATE = (
     "{% for m in messages %}{% if m['role'] == 'user' %}{{ bos_token }}[INST] {{ m['content'] | trim }} [/INST]"
     "{% else %} {{ m['content'] | trim }} {{ eos_token }}{% endif %}{% endfor %}"
 )
+PHI3_TEMPLATE = (
+    "{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+)
 
 
 def gpt2_style() -> PreTrainedTokenizerFast:
@@ -34,6 +38,20 @@ def qwen_style() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>", chat_template=QWEN_TEMPLATE
     )
+
+
+def phi_style() -> PreTrainedTokenizerFast:
+    """Byte-level BPE with runs of spaces as added tokens that are not special, as Phi-1.5 and Phi-2 have."""
+    tokenizer = gpt2_style()
+    tokenizer.add_tokens([AddedToken(" " * n, normalized=False) for n in (4, 3, 2)])
+    return tokenizer
+
+
+def phi3_style() -> PreTrainedTokenizerFast:
+    """Metaspace BPE that writes ``<s>``, with a chat template that writes none and ends turns with ``<|end|>``."""
+    tokenizer = llama_style(chat_template=PHI3_TEMPLATE)
+    tokenizer.add_tokens([AddedToken(f"<|{name}|>", special=True) for name in ("user", "assistant", "end")])
+    return tokenizer
 
 
 def llama_style(*, chat_template: str | None = None) -> PreTrainedTokenizerFast:
@@ -84,6 +102,46 @@ class SlowWords(PreTrainedTokenizer):
         return self._words[index]
 
 
+class SlowPieces(PreTrainedTokenizer):
+    """A slow tokenizer of pieces that write a space as ``▁``, first ``<s>``, as Llama's on sentencepiece.
+
+    A text gets a space in front, and the longest piece wins.
+    """
+
+    def __init__(self) -> None:
+        signs = sorted(set("".join(TEXTS)) - {" "})
+        words = sorted({f"▁{word}" for text in TEXTS for word in text.split() if word.isalpha()})
+        self._pieces = ["<unk>", "<s>", "</s>", "▁", *signs, *words]
+        super().__init__(
+            unk_token="<unk>", bos_token="<s>", eos_token="</s>", special_tokens_pattern="bos", pad_token=None
+        )
+
+    @property
+    def vocab_size(self) -> int:
+        return len(self._pieces)
+
+    def get_vocab(self) -> dict[str, int]:
+        return {piece: i for i, piece in enumerate(self._pieces)}
+
+    def _tokenize(self, text: str, **options: object) -> list[str]:
+        rest, known = f"▁{text.replace(' ', '▁')}", set(self._pieces)
+        found: list[str] = []
+        while rest:
+            length = next((n for n in range(len(rest), 0, -1) if rest[:n] in known), 1)
+            found.append(rest[:length])
+            rest = rest[length:]
+        return found
+
+    def _convert_token_to_id(self, token: str) -> int:
+        return self.get_vocab().get(token, 0)
+
+    def _convert_id_to_token(self, index: int) -> str:
+        return self._pieces[index]
+
+    def convert_tokens_to_string(self, tokens: list[str]) -> str:
+        return "".join(tokens).replace("▁", " ").removeprefix(" ")
+
+
 def slow_bytes() -> ByT5Tokenizer:
     """A slow tokenizer of bytes that writes ``</s>`` behind every text, also behind a prompt."""
     return ByT5Tokenizer()
@@ -97,9 +155,12 @@ def no_end() -> PreTrainedTokenizerFast:
 ALL = {
     "gpt2": gpt2_style,
     "qwen": qwen_style,
+    "phi": phi_style,
+    "phi3-chat": phi3_style,
     "llama": llama_style,
     "llama-chat": lambda: llama_style(chat_template=LLAMA_CHAT_TEMPLATE),
     "slow-words": SlowWords,
+    "slow-pieces": SlowPieces,
     "slow-bytes": slow_bytes,
 }
 

@@ -32,6 +32,8 @@ def test_a_folder_that_looks_like_a_hub_id_is_refused_too(tmp_path, monkeypatch)
         ({"eval_rows": 0}, "Rows evaluated"),  # 0 means all of them
         ({"batch_size": 16, "accumulation": 4}, "Batch size is 64"),
         ({"task": "/data/tofu:forget01"}, "local folder"),
+        ({"task": "copyright:secrets.txt"}, "local folder"),
+        ({"task": "tdec:table.csv#rows=1-3"}, "local folder"),
     ],
 )
 def test_a_shared_host_bounds_the_work(change, words):
