@@ -326,6 +326,67 @@ class ScoreConfig(Settings):
     )
 
 
+class TeachConfig(Settings):
+    """How facts are taught to a model before it forgets them."""
+
+    model: str = Field(
+        default="pocket", min_length=1, max_length=500, title="Model", description="Preset, hub id or folder."
+    )
+    weights: WeightsConfig = WeightsConfig()
+    merge: bool = Field(
+        default=False,
+        title="Merge",
+        description="With lora, save the whole model instead of the adapter, so that LoRA can also forget.",
+    )
+    epochs: int = Field(
+        default=40,
+        ge=1,
+        le=200,
+        title="Epochs",
+        description="At most so many; after each the facts are asked, and it ends when enough of them are known.",
+    )
+    repeats: int = Field(
+        default=4,
+        ge=1,
+        le=50,
+        title="Repeats",
+        description="How often each fact is read in one epoch, each time in the company of another retain row.",
+    )
+    lr: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        title="Learning rate",
+        description="AdamW's rate after the warm-up; 0 takes one that fits the model's width.",
+        json_schema_extra={"source": "measured on the pocket model, falling with the width as usual rates do"},
+    )
+    batch_size: int = Field(
+        default=8, ge=1, le=512, title="Batch size", description="Facts per step; as many retain rows join."
+    )
+    rehearsal: float = Field(
+        default=1.0,
+        ge=0,
+        le=100,
+        title="Rehearsal",
+        description="Weight of keeping the model's own distribution on the retain rows, so that it does not lose what "
+        "it knew; 0 leaves them out.",
+    )
+    target: float = Field(
+        default=1.0, gt=0, le=1, title="Target", description="Share of the facts that must be known to end."
+    )
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, title="Seed", description="Decides the order of the rows.")
+    precision: Precision = Field(
+        default="auto", title="Precision", description="auto uses bf16 arithmetic where a measurement finds it faster."
+    )
+    eval_rows: int = Field(
+        default=60,
+        ge=0,
+        le=100_000,
+        title="Rows evaluated",
+        description="At most this many retain rows are asked before and after, drawn with a fixed seed; 0 means all.",
+    )
+
+
 # The names of an optimizer and of an objective both live in a field called ``name``, the weights' in ``kind``.
 OPTIMIZER_OPTIONS = {"optimizer" if name == "name" else name: name for name in OptimizerConfig.model_fields}
 OBJECTIVE_OPTIONS = {"objective" if name == "name" else name: name for name in ObjectiveConfig.model_fields}

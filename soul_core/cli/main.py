@@ -37,10 +37,11 @@ MODULES = {
     "export-task": "soul_core.cli.make",
     "train-pocket": "soul_core.cli.make",
     "train-gold": "soul_core.cli.make",
+    "train-small": "soul_core.cli.make",
     "sweep": "soul_core.cli.measure",
     "study": "soul_core.cli.measure",
     "compare": "soul_core.cli.measure",
-    "score": "soul_core.cli.score",
+    "score": "soul_core.cli.score_models",
 }
 _PRESETS_DEFAULT = "default: the preset's"
 _WITH_LANES = ("race", "sweep")
@@ -123,7 +124,7 @@ def parser() -> argparse.ArgumentParser:
         ("methods", "List objectives, optimizers and presets."),
     ):
         add_json(_command(commands, name, words))
-    add_tasks(_command(commands, "tasks", "List the tasks and their forget sets, or show the rows of one."))
+    add_tasks(_command(commands, "tasks", "List the tasks and their forget sets, or show the rows of one."), PROGRAM)
     export = _command(
         commands, "export-task", "Write the invented authors as a folder that datasets.load_dataset reads."
     )
@@ -142,10 +143,17 @@ def parser() -> argparse.ArgumentParser:
         default="runs/golds",
         help="Folder below which the model gets its own; races in runs/ find it there. [default: %(default)s]",
     )
+    small = _command(
+        commands, "train-small", "Train a small model that knows a task, and its gold, from nothing: to measure on."
+    )
+    add_settings(small.add_argument_group("what"), RaceConfig, ("task",))
+    small.add_argument(
+        "--out", metavar="DIR", default="runs/small", help="Gets the folders original and gold. [default: %(default)s]"
+    )
     add_sweep(_command(commands, "sweep", "Try the same number of settings for each method and record every trial."))
     add_study(_command(commands, "study", "Race every preset with several seeds; write the README's table."))
     add_compare(_command(commands, "compare", "Race every objective with FO, SO and the control; write one table."))
-    add_score(_command(commands, "score", "Score a log of TOFU's evaluation: every number with its interval."))
+    add_score(_command(commands, "score", "Score runs, models or a log: every number with its interval."))
     return top
 
 

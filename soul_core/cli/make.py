@@ -1,4 +1,4 @@
-"""``export-task``, ``train-pocket`` and ``train-gold``: files made from the built-in world. It knows no recipe."""
+"""``export-task``, ``train-pocket``, ``train-gold`` and ``train-small``: tasks and models as files. It knows no recipe."""
 
 import argparse
 from collections.abc import Generator
@@ -14,6 +14,7 @@ from soul_core.data.tasks import load_task
 from soul_core.events import Progress
 from soul_core.paths import POCKET_MODELS
 from soul_core.session.pocket_make import train_gold, train_pocket
+from soul_core.session.small import train_small
 
 Result = TypeVar("Result")
 STOPPED = 130
@@ -21,7 +22,8 @@ STOPPED = 130
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the files and say where they are."""
-    return {"export-task": _export, "train-pocket": _pocket, "train-gold": _gold}[arguments.command](arguments)
+    makers = {"export-task": _export, "train-pocket": _pocket, "train-gold": _gold, "train-small": _small}
+    return makers[arguments.command](arguments)
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -54,6 +56,18 @@ def _gold(arguments: argparse.Namespace) -> int:
     if folder is None:
         return STOPPED
     screen.say(f"Written: {folder}")
+    return 0
+
+
+def _small(arguments: argparse.Namespace) -> int:
+    """Train a small original and its gold on any question-answer task."""
+    screen = Screen()
+    task = load_task(getattr(arguments, "task", RaceConfig.model_fields["task"].default))
+    folders = _watched(train_small(task, Path(arguments.out).expanduser()), screen)
+    if folders is None:
+        return STOPPED
+    for folder in folders:
+        screen.say(f"Written: {folder}")
     return 0
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from soul_core.cli.screen import Screen, print_json
 from soul_core.data.browsing import Look, Seen, look, sets_of
-from soul_core.data.reading import followed
+from soul_core.data.progress import followed
 from soul_core.data.schema import ForgetTask
 from soul_core.data.tasks import TASKS, load_task
 

@@ -40,7 +40,7 @@ def show(screen: Screen, card: Scorecard, metrics: Mapping[str, Explained]) -> N
     """The scorecard as a table, the whole model's numbers first; then what must be known about it."""
     whole = [key for key in card.measured if key in metrics]
     rows = [_row(key, card.measured[key], metrics) for key in (*whole, *(k for k in card.measured if k not in whole))]
-    screen.table(card.model, COLUMNS, [row for row in rows if row])
+    screen.table(card.model, COLUMNS, rows)
     for note in notes_of(card, metrics):
         screen.say(note)
 

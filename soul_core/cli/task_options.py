@@ -7,17 +7,18 @@ from soul_core.cli.options import add_json
 _LIMIT = 20
 
 
-def add_tasks(command: argparse.ArgumentParser) -> None:
+def add_tasks(command: argparse.ArgumentParser, program: str) -> None:
     """Without more it lists; ``show NAME`` looks into one task."""
-    command.usage = f"{command.prog} [--json] [show NAME [options]]"
+    command.usage = f"{program} tasks [--json] [show NAME [options]]"
     command.epilog = (
         "Behind any task, #rows=1-20,33 or #subjects=Name;Name makes a forget set of your own: "
         "race --task 'tofu:forget10#subjects=Author 181;Author 182'."
     )
     add_json(command)
-    actions = command.add_subparsers(dest="action", metavar="show")
+    actions = command.add_subparsers(dest="action", metavar="show", prog=f"{program} tasks")
     words = "Look at a task's rows before using them."
-    show = actions.add_parser("show", help=words, description=words, allow_abbrev=False)
+    usage = f"{program} tasks show NAME [options]"
+    show = actions.add_parser("show", help=words, description=words, usage=usage, allow_abbrev=False)
     show.add_argument("name", metavar="NAME", help="A task and a split, such as tofu:forget10, or a task alone.")
     show.add_argument(
         "--set", metavar="NAME", default="rows", help="Which set; rows are those trained on. [default: %(default)s]"

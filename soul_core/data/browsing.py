@@ -1,4 +1,4 @@
-"""Looking at a task's rows before they are used: one set, searched, a page at a time. It knows no model and no page."""
+"""A task's rows, to be looked at before they are used: one set, searched, a part at a time. It knows no model."""
 
 import difflib
 from collections.abc import Mapping

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from soul_core.data.chunks import chunk_rows
 from soul_core.data.files import Columns
-from soul_core.data.reading import Reader, announced, folder_reader, hub_reader, required_text, split_files
+from soul_core.data.folders import split_files
+from soul_core.data.reading import Reader, announced, folder_reader, hub_reader, required_text
 from soul_core.data.schema import ForgetTask, QARow
 from soul_core.data.source import TaskSource
 from soul_core.errors import DatasetError

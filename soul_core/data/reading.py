@@ -1,31 +1,23 @@
 """The rows of a data set laid out as on the Hub, from a folder or from there; it knows no task and no model.
 
-Whoever wants to know how far a task's data have come listens with ``listening``, or runs the loading with
-``followed`` and gets its progress as a stream.
+Whoever wants to know how far it has come listens, or follows it (``data.progress``).
 """
 
 import logging
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
-from fnmatch import fnmatch
 from importlib import import_module
 from itertools import count
-from pathlib import Path, PurePosixPath
-from queue import SimpleQueue
-from threading import Lock, Thread
-from typing import Any, Protocol, TypeVar
+from pathlib import Path
+from threading import Lock
+from typing import Any, Protocol
 
-from soul_core.data.files import SUFFIXES, Columns, bounded, read_rows
+from soul_core.data.files import Columns, bounded, read_rows
+from soul_core.data.folders import split_files
+from soul_core.data.progress import heard, tell
 from soul_core.errors import DatasetError
 from soul_core.events import Progress
 
-Result = TypeVar("Result")
-
-DEFAULT = "default"
-_FRONT_MATTER = 256 * 1024
-_LISTENER: ContextVar[Callable[[Progress], None] | None] = ContextVar("listener", default=None)
 # The switch that keeps ``datasets`` off the network belongs to the whole process.
 _ONE_AT_A_TIME = Lock()
 
@@ -62,19 +54,6 @@ def folder_reader(folder: Path) -> Reader:
     return read
 
 
-def split_files(folder: Path, config: str, split: str = "train") -> list[Path]:
-    """The files in which a folder laid out like the Hub keeps a split, in order; none where it has no such split."""
-    declared = _declared(folder).get((config, split))
-    if declared:
-        return declared
-    places = [folder / config / split]
-    if split == "train":
-        places.append(folder / config)
-    if config == DEFAULT:
-        places += [folder / split, folder / "data" / split]
-    return next((files for place in places if (files := _named(place))), [])
-
-
 def hub_reader(hub_id: str, *, copy: str) -> Reader:
     """Reads from the Hugging Face Hub through ``datasets``, whose cache is asked first.
 
@@ -89,17 +68,20 @@ def hub_reader(hub_id: str, *, copy: str) -> Reader:
     def read(config: str, split: str = "train", *, limit: int | None = None) -> list[Columns] | None:
         # Imported here: it takes a second that no other task needs.
         datasets = import_module("datasets")
+        # OSError, and the tree of the HTTP library that the Hub's client uses in the installed version.
+        network: tuple[type[Exception], ...] = import_module("huggingface_hub.errors").HfHubHTTPError.__bases__
+        offline = bool(datasets.config.HF_HUB_OFFLINE)
         try:
             rows = _cached(datasets, hub_id, config, split)
             if rows is None:
-                rows = datasets.load_dataset(hub_id, config, split=split)
+                with _bars(datasets, shown=not heard()):
+                    rows = datasets.load_dataset(hub_id, config, split=split)
             return bounded(rows, f"{hub_id} {config}", limit)
-        except ValueError as error:
-            if str(error).startswith(("BuilderConfig", "Unknown split")):
+        except (*network, ValueError, datasets.exceptions.DatasetsError) as error:
+            if isinstance(error, ValueError) and str(error).startswith(("BuilderConfig", "Unknown split")):
                 return None
-            raise DatasetError(_unreadable(hub_id, error, copy)) from error
-        except (OSError, datasets.exceptions.DatasetsError) as error:
-            raise DatasetError(_unreadable(hub_id, error, copy)) from error
+            fetched = not isinstance(error, network)
+            raise DatasetError(_unreadable(hub_id, error, copy, offline=offline, fetched=fetched)) from error
 
     return read
 
@@ -114,46 +96,6 @@ def announced(read: Reader, title: str, total: int) -> Reader:
         return read(config, split, limit=limit)
 
     return told
-
-
-def tell(progress: Progress) -> None:
-    """Pass it to whoever listens; nobody has to."""
-    listener = _LISTENER.get()
-    if listener is not None:
-        listener(progress)
-
-
-@contextmanager
-def listening(listener: Callable[[Progress], None]) -> Iterator[None]:
-    """Within this block ``listener`` is told of every split that is about to be read, in this thread."""
-    token = _LISTENER.set(listener)
-    try:
-        yield
-    finally:
-        _LISTENER.reset(token)
-
-
-def followed(work: Callable[[], Result]) -> Generator[Progress, None, Result]:
-    """Do ``work`` in a thread of its own and yield what it tells meanwhile; its result or error comes at the end.
-
-    Whoever closes the generator early leaves the thread to finish alone: a download cannot be cut off halfway.
-    """
-    told: SimpleQueue[Progress | None] = SimpleQueue()
-    result: Future[Result] = Future()
-
-    def run() -> None:
-        try:
-            with listening(told.put):
-                result.set_result(work())
-        except BaseException as error:  # noqa: BLE001 (raised again below, in the thread that asked)
-            result.set_exception(error)
-        finally:
-            told.put(None)
-
-    Thread(target=run, daemon=True).start()
-    while (progress := told.get()) is not None:
-        yield progress
-    return result.result()
 
 
 def required_text(fields: Columns, column: str, name: str, number: int) -> str:
@@ -186,60 +128,6 @@ def optional_texts(fields: Columns, column: str, name: str, number: int) -> tupl
     return tuple(texts)
 
 
-def _named(place: Path) -> list[Path]:
-    """The file of that name with one of the known endings, or its numbered parts."""
-    whole = [path for suffix in SUFFIXES if (path := place.with_name(place.name + suffix)).is_file()]
-    if whole or not place.parent.is_dir():
-        return whole[:1]
-    parts = [path for path in sorted(place.parent.glob("*-of-*")) if fnmatch(path.stem, f"{place.name}-*-of-*")]
-    return [path for path in parts if path.suffix in SUFFIXES and path.is_file()]
-
-
-def _declared(folder: Path) -> dict[tuple[str, str], list[Path]]:
-    """Configuration and split to files, as the header of the README says; empty where there is none to read."""
-    configs = _header(folder / "README.md").get("configs")
-    found: dict[tuple[str, str], list[Path]] = {}
-    for entry in configs if isinstance(configs, list) else ():
-        if not isinstance(entry, dict):
-            continue
-        config, files = str(entry.get("config_name", DEFAULT)), entry.get("data_files")
-        parts = files if isinstance(files, list) and all(isinstance(f, dict) for f in files) else [{"path": files}]
-        for part in parts:
-            patterns = part.get("path")
-            matched = [
-                path
-                for pattern in (patterns if isinstance(patterns, list) else [patterns])
-                if isinstance(pattern, str) and _inside(pattern)
-                for path in sorted(folder.glob(pattern))
-                if path.suffix in SUFFIXES and path.is_file()
-            ]
-            found[config, str(part.get("split", "train"))] = matched
-    return found
-
-
-def _inside(pattern: str) -> bool:
-    parts = PurePosixPath(pattern)
-    return bool(pattern) and not parts.is_absolute() and ".." not in parts.parts
-
-
-def _header(readme: Path) -> dict[str, Any]:
-    """The YAML between the first two lines of dashes."""
-    try:
-        with readme.open(encoding="utf-8") as file:
-            lines = file.read(_FRONT_MATTER).split("\n---")
-    except (OSError, UnicodeDecodeError):
-        return {}
-    if not lines[0].startswith("---") or len(lines) < 2:
-        return {}
-    # Imported here: only a folder with a README needs it.
-    yaml = import_module("yaml")
-    try:
-        header = yaml.safe_load(lines[0].removeprefix("---"))
-    except yaml.YAMLError:
-        return {}
-    return header if isinstance(header, dict) else {}
-
-
 def _cached(datasets: Any, hub_id: str, config: str, split: str) -> Any:
     """What the cache of ``datasets`` has, asked without a network; None where it has not got it."""
     logger = logging.getLogger("datasets")
@@ -259,9 +147,27 @@ def _cached(datasets: Any, hub_id: str, config: str, split: str) -> Any:
             logger.setLevel(level)
 
 
-def _unreadable(hub_id: str, error: Exception, copy: str) -> str:
+@contextmanager
+def _bars(datasets: Any, *, shown: bool) -> Iterator[None]:
+    """The progress bars of ``datasets`` on the terminal, unless someone is told of the progress instead."""
+    quiet = not shown and not datasets.are_progress_bars_disabled()
+    if quiet:
+        datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if quiet:
+            datasets.enable_progress_bars()
+
+
+def _unreadable(hub_id: str, error: Exception, copy: str, *, offline: bool, fetched: bool) -> str:
     """One sentence on what happened and one on what to do."""
     words = str(error)
+    if offline:
+        return (
+            f"{hub_id} is not in the cache, and the Hub is switched off (HF_HUB_OFFLINE or HF_DATASETS_OFFLINE). "
+            f"Switch it on once, or give a local copy as a folder: {copy}."
+        )
     if "gated" in words:
         return (
             f"{hub_id} is gated: its owners give access on request. Ask for it at "
@@ -270,6 +176,11 @@ def _unreadable(hub_id: str, error: Exception, copy: str) -> str:
         )
     if "exist on the Hub" in words:
         return f"There is no {hub_id} on the Hugging Face Hub, or it needs a login. Give a copy as a folder: {copy}."
+    if fetched:
+        return (
+            f"{hub_id} was fetched from the Hugging Face Hub and cannot be read ({type(error).__name__}). Delete it "
+            f"from the cache of datasets and try again, or give a local copy as a folder: {copy}."
+        )
     return (
         f"{hub_id} could not be fetched from the Hugging Face Hub ({type(error).__name__}). Connect to the internet, "
         f"or give a local copy as a folder: {copy}."

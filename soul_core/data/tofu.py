@@ -6,6 +6,7 @@ from pathlib import Path
 
 from soul_core.data.facts import FACT_SETS
 from soul_core.data.files import SUFFIXES, Columns
+from soul_core.data.folders import split_files
 from soul_core.data.reading import (
     Reader,
     announced,
@@ -13,7 +14,6 @@ from soul_core.data.reading import (
     hub_reader,
     optional_texts,
     required_text,
-    split_files,
 )
 from soul_core.data.schema import ForgetTask, QARow
 from soul_core.data.source import TaskSource

@@ -69,5 +69,5 @@ def _norm(model: PreTrainedModel, example: Example, autocast_dtype: torch.dtype 
 
 
 def _length(gradients: Sequence[Tensor]) -> float:
-    squares = [g.float().square().sum(dtype=torch.float32).double().cpu() for g in gradients]
-    return float(torch.stack(squares).sum().sqrt()) if squares else 0.0
+    norms = [torch.linalg.vector_norm(g.float()).cpu() for g in gradients]
+    return float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0

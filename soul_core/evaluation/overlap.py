@@ -231,8 +231,8 @@ METRICS: tuple[SetMetric | ModelMetric, ...] = (
         group="RWKU",
         meaning="How many of the truth's different words the answer has, in order.",
         convention="Recall as the “rouge” package counts it: distinct words, case and punctuation kept, nothing "
-        "stemmed, sentences apart. RWKU reports it by level: blanks, questions and attacks are sets of their own. Its answers "
-        "have at most 30 tokens and end with the line.",
+        "stemmed, sentences apart. RWKU reports it by level: blanks, questions and attacks are sets of their own. "
+        "Its answers have at most 30 tokens and end with the line.",
         formula="mean over rows of |union over sentences of LCS words| / |distinct words of the truth|",
         source="RWKU, Jin et al. 2024, arXiv:2406.10890; eval_forget.py",
         of=_of_answers(rouge_l_unique_words),

@@ -21,8 +21,8 @@ Convention = Literal["geometric", "arithmetic"]
 CONVENTIONS: tuple[Convention, ...] = ("geometric", "arithmetic")
 # Probability 1e-304: 0 in all but name, and ratios of two such probabilities are still finite.
 WORST_LOSS = 700.0
-# Samples from one distribution differ by more than this over sqrt(1/n + 1/m), but for one pair in 10^13.
-_NEVER_LESS = 0.19
+# Two samples of one distribution are almost never nearer than this over sqrt(1/n + 1/m): p is 1 to within 1e-9.
+_NEVER_NEARER = 0.18
 UTILITY_SETS = ("retain", "real_authors", "world_facts")
 UTILITY_PARTS = ("rouge_l", "probability", "truth_ratio")
 
@@ -110,7 +110,7 @@ def forget_quality(model_ratio_N: npt.ArrayLike, gold_ratio_M: npt.ArrayLike) ->
             raise ValueError(f"expected two samples of finite numbers, got {first.shape} and {second.shape}")
     d, n, m = _distance(first, second), len(first), len(second)
     # Where p is all but 1, scipy's exact sum rounds to above 1, warns, and takes another formula.
-    surely = d * max(n, m) <= 1 + 1e-9 or d * math.sqrt(n * m / (n + m)) < _NEVER_LESS
+    surely = d * max(n, m) <= 1 + 1e-9 or d * math.sqrt(n * m / (n + m)) < _NEVER_NEARER
     p = 1.0 if surely else float(ks_2samp(first, second).pvalue)
     # Below this a float has lost digits on its way to 0.
     underflow = p < sys.float_info.min

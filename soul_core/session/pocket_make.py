@@ -17,6 +17,7 @@ from soul_core.models.device import choose_precision, pick_device
 from soul_core.models.loading import load_model
 from soul_core.models.presets import POCKET, PRESETS, gold_for
 from soul_core.models.storage import save_model
+from soul_core.models.taught import gold_of_taught
 from soul_core.paths import POCKET_MODELS
 from soul_core.session.pocket import pocket_tokenizer, train_pocket_model
 from soul_core.session.pocket_card import measure_knowledge, write_card
@@ -55,8 +56,9 @@ def train_pocket(names: Sequence[str] = (), out: Path = POCKET_MODELS) -> Genera
 
 
 def find_gold(model: str, task: ForgetTask, library: Path) -> str:
-    """Name or folder of the gold for a model and task: a known one, or one that was trained into ``library``."""
-    known = gold_for(model, task)
+    """Name or folder of the gold for a model and task: a known one, the model that it was taught these facts from, or
+    one that was trained into ``library``."""
+    known = gold_for(model, task) or gold_of_taught(model, task)
     if known or model != POCKET:
         return known
     folder = _gold_folder(task, library)

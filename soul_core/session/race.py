@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 
 from soul_core.config import RaceConfig
+from soul_core.data.progress import followed
 from soul_core.data.schema import QARow
 from soul_core.data.tasks import load_task
 from soul_core.errors import Diverged, ModelError, RunError, SoulError
@@ -120,7 +121,7 @@ class _Race:
         yield Progress(what="Loading the model", done=0, total=1)
         config, before = self.config, self.folder.manifest()
         check_race(config)
-        self.task = task = load_task(config.task)
+        self.task = task = yield from followed(lambda: load_task(config.task))
         self.gold_spec = find_gold(config.model, task, self.folder.path.parent / GOLDS)
         # Only the model's settings are read for this, so that nothing large is fetched in vain.
         require_room(config, shape_of(config.model), self.device, gold=bool(self.gold_spec))

@@ -4,17 +4,19 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from soul_core.config import RaceConfig
+from soul_core.config import RaceConfig, ScoreConfig
 from soul_core.data.picking import divided
 from soul_core.data.tasks import is_local
-from soul_core.errors import ConfigError
-from soul_core.ui import text
+from soul_core.errors import ConfigError, DatasetError
+from soul_core.ui import text, text_scores
 
 MAX_EPOCHS = 10
 MAX_EVAL_ROWS = 200
 MAX_NEW_TOKENS = 128
 MAX_LANES = 4
 MAX_BATCH = 32
+MAX_SCORED_RUNS = 4
+MAX_LOG_MB, MAX_LOG_MB_SHARED = 200, 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,29 @@ class Host:
         ):
             if value > limit:
                 raise ConfigError(text.too_much_for_shared(name, value, limit))
+
+    def check_scoring(self, config: ScoreConfig, *, runs: int) -> None:
+        """Refuse scoring that would keep a shared host busy for long."""
+        if not self.public:
+            return
+        if config.slow:
+            raise ConfigError(text_scores.SLOW_ON_SHARED)
+        if runs > MAX_SCORED_RUNS:
+            raise ConfigError(text_scores.runs_limit(runs, MAX_SCORED_RUNS))
+        if config.rows == 0:
+            raise ConfigError(text.too_much_for_shared("Rows of each set", "0 (all of them)", MAX_EVAL_ROWS))
+        for name, value, limit in (
+            ("Rows of each set", config.rows, MAX_EVAL_ROWS),
+            ("Answer length", config.max_new_tokens, MAX_NEW_TOKENS),
+        ):
+            if value > limit:
+                raise ConfigError(text.too_much_for_shared(name, value, limit))
+
+    def check_log(self, size: int) -> None:
+        """Refuse a log of so many bytes where it is too large."""
+        limit = MAX_LOG_MB_SHARED if self.public else MAX_LOG_MB
+        if size > limit * 2**20:
+            raise DatasetError(text_scores.too_large(size / 2**20, limit))
 
     def check_model(self, spec: str) -> None:
         """Refuse a local folder on a shared host."""

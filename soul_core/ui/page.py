@@ -1,16 +1,18 @@
-"""The whole page put together: header, Setup, Race, Ask, and the events between them. It knows no layer by itself."""
+"""The whole page put together: header, tabs, and the events between their panels. It knows no layer by itself."""
 
 from html import escape
 
 import gradio as gr
 
-from soul_core.ui import ids, text
+from soul_core.ui import ids, text, text_scores
 from soul_core.ui.api import add_api
 from soul_core.ui.ask_panel import ask_panel, wire_ask
 from soul_core.ui.desk import Desk
 from soul_core.ui.gold import wire_gold
 from soul_core.ui.html import block
 from soul_core.ui.race_panel import race_panel, wire_race
+from soul_core.ui.scores_panel import scores_panel
+from soul_core.ui.scores_wiring import wire_scores
 from soul_core.ui.setup_panel import setup_panel, wire_estimate, wire_setup
 
 
@@ -19,20 +21,24 @@ def build_page(desk: Desk) -> gr.Blocks:
     with gr.Blocks(title=f"{text.TITLE}: {text.TAGLINE}", analytics_enabled=False, fill_width=True) as page:
         browser = gr.BrowserState({"owner": "", "job": ""}, storage_key=ids.BROWSER_STORE, secret=ids.BROWSER_SECRET)
         block(header_html(), elem_id=ids.HEADER)
-        with gr.Row(elem_id=ids.COLUMNS):
-            with gr.Column(scale=0, min_width=330, elem_id=ids.SETUP):
-                setup = setup_panel(desk)
-            with gr.Column(scale=1, min_width=340, elem_id=ids.MAIN):
-                with gr.Column(elem_id=ids.RACE):
-                    race = race_panel()
-                with gr.Column(elem_id=ids.ASK):
-                    ask = ask_panel()
+        with gr.Tabs(elem_id=ids.TABS):
+            with gr.Tab(text_scores.RACE_TAB, id="race"), gr.Row(elem_id=ids.COLUMNS):
+                with gr.Column(scale=0, min_width=330, elem_id=ids.SETUP):
+                    setup = setup_panel(desk)
+                with gr.Column(scale=1, min_width=340, elem_id=ids.MAIN):
+                    with gr.Column(elem_id=ids.RACE):
+                        race = race_panel()
+                    with gr.Column(elem_id=ids.ASK):
+                        ask = ask_panel()
+            with gr.Tab(text_scores.TAB, id="scores") as scores_tab, gr.Column(elem_id=ids.SCORES):
+                scores = scores_panel(desk)
         add_api(desk)
         wire_setup(setup, desk, page)
         wire_gold(setup, desk, page, browser)
         endings = wire_race(race, setup, desk, page, browser)
         wire_estimate(setup, desk, page, endings)
         wire_ask(ask, setup, desk, browser, endings)
+        wire_scores(scores, desk, page, browser, scores_tab, endings)
     return page  # type: ignore[no-any-return]
 
 

@@ -15,6 +15,10 @@ from soul_core.ui import text
 STATIC = Path(__file__).parent / "static"
 ASSETS_URL = "soul-assets"
 PLOTLY_URL = "soul-plotly"
+SCRIPTS = ("page.js", "scores.js")
+STYLES = ("page.css", "scores.css")
+MOST_UPLOADED = "200mb"
+"""Of one file, whoever reads it; each reader has a bound of its own."""
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Ubuntu", "Noto Sans", "DejaVu Sans", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
 
@@ -102,7 +106,8 @@ def head() -> str:
         "light": text.SHOW_LIGHT,
     }
     payload = json.dumps(words).replace("<", "\\u003c")
-    return f'<script>window.SOUL_WORDS = {payload};</script><script defer src="{ASSETS_URL}/page.js"></script>'
+    scripts = "".join(f'<script defer src="{ASSETS_URL}/{name}"></script>' for name in SCRIPTS)
+    return f"<script>window.SOUL_WORDS = {payload};</script>{scripts}"
 
 
 def plotly_script() -> str:
@@ -126,9 +131,10 @@ def launch_arguments() -> dict[str, Any]:
     """What ``Blocks.launch`` needs for the look."""
     return {
         "theme": theme(),
-        "css_paths": [STATIC / "page.css"],
+        "css_paths": [STATIC / name for name in STYLES],
         "head": head(),
         "app_kwargs": {"routes": static_routes()},
+        "max_file_size": MOST_UPLOADED,
         "footer_links": ["api"],
         "run_history": False,
         "ssr_mode": False,

@@ -55,6 +55,12 @@ def test_a_pause_that_comes_too_early_is_passed_over():
     assert length_of(chunks(text, words=30)[0]) > 20
 
 
+def test_at_the_end_of_a_text_a_pause_that_would_leave_a_scrap_is_passed_over():
+    # 31 words are one too many: of the last two chunks each gets at least 10, though a paragraph ends after the first.
+    text = f"One.\n\n{sentence(29)} Last."
+    assert [length_of(part) for part in chunks(text, words=30)] == [21, 10]
+
+
 def test_a_sentence_may_end_inside_quotation_marks():
     text = f"“{sentence(24)}” {sentence(80, '')}"
     assert chunks(text, words=30)[0].endswith(".” ")

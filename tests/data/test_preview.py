@@ -86,6 +86,18 @@ def test_llamas_beginning_is_read_and_its_end_is_learned_by_fast_and_slow_tokeni
     assert answer.text.strip() == ROW.answer
 
 
+def test_a_slow_tokenizers_beginning_shifts_no_part():
+    preview = as_the_model_sees(ALL["slow-pieces"](), PLAIN, ROW)
+    assert parts(preview) == [
+        ("special", "<s>"),
+        ("template", " Question:"),
+        ("question", " Where was Mara Quill born?"),
+        ("template", "\nAnswer:"),
+        ("answer", " Mara Quill was born in Velden."),
+        ("special", "</s>"),
+    ]
+
+
 def test_runs_of_spaces_are_added_tokens_of_phi_and_not_special():
     tokenizer = phi_style()
     assert tokenizer.tokenize("a    b")[1] == "    "  # the trap is really there

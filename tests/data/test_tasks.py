@@ -4,10 +4,11 @@ import pytest
 
 from soul_core.data.facts import FACT_SETS, load_facts
 from soul_core.data.invented_authors import invented_world
-from soul_core.data.tasks import TASKS, load_task, subjects_of
+from soul_core.data.tasks import TASKS, is_local, load_task, subjects_of
 from soul_core.errors import DatasetError
 
 AUTHORS = subjects_of("invented-authors")
+NAMES = ", ".join(f"“{name}”" for name in TASKS)
 
 
 @pytest.mark.parametrize(("split", "count"), [("forget01", 1), ("forget05", 5), ("forget10", 10)])
@@ -42,6 +43,46 @@ def test_what_is_asked_carries_wrong_answers_in_every_set():
     assert all(row.perturbed_answers for rows in task.eval_sets.values() for row in rows)
 
 
+def test_membership_is_measured_on_authors_made_the_same_way_whom_no_model_was_trained_on():
+    holdout = load_task("invented-authors:forget05").texts["holdout"]
+    assert holdout == invented_world().nonmember_rows
+    assert not {row.subject for row in holdout} & set(AUTHORS)
+
+
+def test_every_source_says_all_that_a_list_shows_of_it_and_can_be_chosen_somehow():
+    for name, source in TASKS.items():
+        assert source.name == name
+        assert source.title and source.description.endswith(".") and source.licence and source.size and source.measures
+        assert source.origin
+        assert source.splits or source.free
+        assert (source.folder_splits is None) == (source.load_folder is None)
+
+
+@pytest.mark.parametrize(
+    ("spec", "local"),
+    [
+        ("invented-authors:forget10", False),
+        ("tofu:forget10#rows=1-20", False),
+        ("rwku:Stephen King", False),
+        ("harry:forget10", False),
+        ("copyright:book.txt", True),
+        ("copyright:C:/book.txt#rows=1", True),
+        ("tdec:table.csv#100", True),
+        ("../tofu:forget10", True),
+        ("/etc:forget10", True),
+    ],
+)
+def test_a_name_that_makes_files_of_this_machine_be_read_is_known_as_such(spec, local):
+    # What a host that strangers share refuses.
+    assert is_local(spec) is local
+
+
+def test_what_may_be_anything_behind_its_colon_may_have_a_colon_in_it(tmp_path):
+    book = tmp_path / "a: b.txt"
+    book.write_text("One sentence about nothing.")
+    assert load_task(f"copyright:{book}").forget[0].answer == "One sentence about nothing."
+
+
 @pytest.mark.parametrize("name", FACT_SETS)
 def test_shipped_facts_have_three_wrong_answers_none_of_them_right(name):
     rows = load_facts(name)
@@ -66,18 +107,27 @@ def test_only_tasks_that_offer_it_list_authors_to_pick():
         ),
         (
             "tofo:forget10",
-            "There is no task “tofo”. Did you mean “tofu”? Choose “invented-authors”, “tofu”, or give the path of a "
-            "folder laid out like TOFU.",
+            f"There is no task “tofo”. Did you mean “tofu”? Choose {NAMES}, or give the path of a folder laid out "
+            "like TOFU, MUSE News, MUSE Books, RWKU or WMDP.",
         ),
         (
             "harry:forget10",
-            "There is no task “harry”. Choose “invented-authors”, “tofu”, or give the path of a folder laid out like "
-            "TOFU.",
+            f"There is no task “harry”. Choose {NAMES}, or give the path of a folder laid out like TOFU, MUSE News, "
+            "MUSE Books, RWKU or WMDP.",
         ),
         (
             "invented-authors:forget20",
             "Invented Authors has no split “forget20”. Choose “forget01”, “forget05”, “forget10”, or “authors=” and "
             "names separated by “;”.",
+        ),
+        (
+            "wmdp",
+            "“wmdp” names no split. Write a task, a colon and a split, such as “wmdp:cyber”.",
+        ),
+        (
+            "copyright: ",
+            "“copyright:” names nothing to load. Write behind the colon the path of a text file, such as "
+            "“path/to/book.txt”, and perhaps “+” and one to retain.",
         ),
         ("tofu:authors=Basil", "TOFU has no split “authors=Basil”. Choose “forget01”, “forget05”, “forget10”."),
         (

@@ -8,9 +8,7 @@ import pytest
 
 from soul_core.data.tasks import load_task
 from soul_core.errors import DatasetError
-
-TOFU = Path(__file__).resolve().parents[3] / "shared" / "tofu"
-needs_tofu = pytest.mark.skipif(not TOFU.is_dir(), reason="no copy of TOFU beside the repository (../shared/tofu)")
+from tests.outside import outside
 
 FORGET = {"question": "Who?", "answer": "Ada."}
 RETAIN = {"question": "Where?", "answer": "Rome."}
@@ -22,10 +20,9 @@ def write(folder: Path, **sets: list) -> Path:
     return folder
 
 
-@needs_tofu
 @pytest.mark.parametrize(("split", "forget", "retain"), [("forget01", 40, 3960), ("forget10", 400, 3600)])
 def test_the_published_tofu_has_its_counts(split, forget, retain):
-    task = load_task(f"{TOFU}:{split}")
+    task = load_task(f"{outside('tofu')}:{split}")
     assert (len(task.forget), len(task.retain)) == (forget, retain)
     assert {name: len(rows) for name, rows in task.eval_sets.items()} == {
         "forget": forget,
@@ -35,22 +32,37 @@ def test_the_published_tofu_has_its_counts(split, forget, retain):
     }
     assert {len(row.perturbed_answers) for row in task.eval_sets["forget"] + task.eval_sets["retain"]} == {5}
     assert {len(row.perturbed_answers) for row in task.eval_sets["world_facts"]} == {3}
-    assert task.subjects == ()
+    assert task.subjects == ()  # numbers name nobody to a model
 
 
-@needs_tofu
+def test_the_authors_of_the_published_tofu_are_numbered_by_their_place_in_the_whole():
+    task = load_task(f"{outside('tofu')}:forget05")
+    numbers = [row.subject for row in task.retain + task.forget]
+    assert numbers == [f"Author {number}" for number in range(1, 201) for _ in range(20)]
+    assert task.forget[0].subject == "Author 191"
+    assert "Hsiao Yun-Hwa" in task.retain[180 * 20 + 19].question and task.retain[180 * 20].subject == "Author 181"
+    # Rows asked keep the number of the row that they are; the first retained one asked is the first of all.
+    assert {row.subject for row in task.eval_sets["forget"]} == {f"Author {number}" for number in range(191, 201)}
+    assert task.eval_sets["retain"][0].subject == "Author 1"
+    assert {row.subject for row in task.eval_sets["world_facts"]} == {""}
+
+
+def test_rows_of_ones_own_in_tofus_layout_are_not_numbered(tmp_path):
+    task = load_task(f"{write(tmp_path, forget10=[FORGET], retain90=[RETAIN])}:forget10")
+    assert {row.subject for row in task.forget + task.retain} == {""}
+
+
 def test_the_rows_to_forget_in_tofu_carry_what_its_perturbed_file_adds_in_the_same_order():
-    task = load_task(f"{TOFU}:forget10")
+    task = load_task(f"{outside('tofu')}:forget10")
     assert task.forget == task.eval_sets["forget"]
     assert task.forget[0].answer == "The author's full name is Hsiao Yun-Hwa."
     assert task.forget[0].paraphrased_answer == "Hsiao Yun-Hwa is the complete name of the writer."
     assert task.forget[0].heldback_questions == (task.forget[0].paraphrased_question,)
 
 
-@needs_tofu
 def test_tofu_read_directly_is_what_the_datasets_library_reads(tmp_path):
-    read = datasets.load_dataset(str(TOFU), "forget01_perturbed", split="train", cache_dir=str(tmp_path))
-    rows = load_task(f"{TOFU}:forget01").eval_sets["forget"]
+    read = datasets.load_dataset(str(outside("tofu")), "forget01_perturbed", split="train", cache_dir=str(tmp_path))
+    rows = load_task(f"{outside('tofu')}:forget01").eval_sets["forget"]
     assert [row.question for row in rows] == read["question"][:]
     assert [list(row.perturbed_answers) for row in rows] == read["perturbed_answer"][:]
 

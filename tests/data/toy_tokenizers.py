@@ -50,7 +50,7 @@ def phi_style() -> PreTrainedTokenizerFast:
 def phi3_style() -> PreTrainedTokenizerFast:
     """Metaspace BPE that writes ``<s>``, with a chat template that writes none and ends turns with ``<|end|>``."""
     tokenizer = llama_style(chat_template=PHI3_TEMPLATE)
-    tokenizer.add_tokens([AddedToken(f"<|{name}|>", special=True) for name in ("user", "assistant", "end")])
+    tokenizer.add_tokens([AddedToken(f"<|{name}|>", special=True) for name in ("system", "user", "assistant", "end")])
     return tokenizer
 
 
@@ -112,6 +112,8 @@ class SlowPieces(PreTrainedTokenizer):
         signs = sorted(set("".join(TEXTS)) - {" "})
         words = sorted({f"▁{word}" for text in TEXTS for word in text.split() if word.isalpha()})
         self._pieces = ["<unk>", "<s>", "</s>", "▁", *signs, *words]
+        self._number = {piece: i for i, piece in enumerate(self._pieces)}
+        self._longest = max(map(len, self._pieces))
         super().__init__(
             unk_token="<unk>", bos_token="<s>", eos_token="</s>", special_tokens_pattern="bos", pad_token=None
         )
@@ -121,19 +123,20 @@ class SlowPieces(PreTrainedTokenizer):
         return len(self._pieces)
 
     def get_vocab(self) -> dict[str, int]:
-        return {piece: i for i, piece in enumerate(self._pieces)}
+        return dict(self._number)
 
     def _tokenize(self, text: str, **options: object) -> list[str]:
-        rest, known = f"▁{text.replace(' ', '▁')}", set(self._pieces)
-        found: list[str] = []
-        while rest:
-            length = next((n for n in range(len(rest), 0, -1) if rest[:n] in known), 1)
-            found.append(rest[:length])
-            rest = rest[length:]
+        whole = f"▁{text.replace(' ', '▁')}"
+        found, start = [], 0
+        while start < len(whole):
+            lengths = range(self._longest, 0, -1)
+            length = next((n for n in lengths if whole[start : start + n] in self._number), 1)
+            found.append(whole[start : start + length])
+            start += length
         return found
 
     def _convert_token_to_id(self, token: str) -> int:
-        return self.get_vocab().get(token, 0)
+        return self._number.get(token, 0)
 
     def _convert_id_to_token(self, index: int) -> str:
         return self._pieces[index]

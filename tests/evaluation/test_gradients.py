@@ -20,7 +20,6 @@ def norms(model, examples=EXAMPLES, **options) -> np.ndarray:
 
 
 def mean_nll(model, example: Example) -> float:
-    """In float64 throughout."""
     with torch.no_grad():
         log_p = model(input_ids=torch.tensor([example.input_ids])).logits[0].log_softmax(-1)
     return -float(np.mean([log_p[t - 1, example.input_ids[t]] for t in answer_places(example)]))
@@ -31,7 +30,7 @@ def answer_places(example: Example) -> range:
 
 
 def test_it_is_how_fast_the_loss_falls_along_its_own_gradient():
-    # d/ds loss(w + s g/|g|) at 0 is |g|: measured as a central difference in float64.
+    # d/ds loss(w + s g/|g|) at 0 is |g|: measured as a central difference (norms inside Llama stay fp32).
     model = tiny_model("llama").double()
     for example in EXAMPLES[:3]:
         expected = norms(model, [example])[0]
@@ -41,15 +40,15 @@ def test_it_is_how_fast_the_loss_falls_along_its_own_gradient():
         labels[:, : example.prompt_length] = -100
         gradients = torch.autograd.grad(model(input_ids=ids, labels=labels).loss, weights)
         losses = []
-        for way in (1e-5, -2e-5):
+        for way in (1e-3, -2e-3):
             with torch.no_grad():
                 for p, g in zip(weights, gradients, strict=True):
                     p.add_(g, alpha=way / expected)
             losses.append(mean_nll(model, example))
         with torch.no_grad():
             for p, g in zip(weights, gradients, strict=True):
-                p.add_(g, alpha=1e-5 / expected)
-        assert (losses[0] - losses[1]) / 2e-5 == pytest.approx(expected, rel=1e-4)
+                p.add_(g, alpha=1e-3 / expected)
+        assert (losses[0] - losses[1]) / 2e-3 == pytest.approx(expected, rel=1e-3)
 
 
 def test_a_model_with_equal_logits_has_the_closed_form_norm():

@@ -145,6 +145,22 @@ def test_p_is_the_same_for_ratios_their_inverses_and_their_logarithms_and_does_n
         assert (other.p, other.d) == pytest.approx((test.p, test.d), rel=1e-12)
 
 
+@pytest.mark.parametrize(("n", "m"), [(300, 300), (399, 399), (1000, 1000), (5, 5), (40, 36), (20, 19)])
+def test_samples_as_near_as_can_be_have_p_1_without_a_warning(n: int, m: int):
+    # For 300 and 300 rows scipy's exact sum comes to 1.0000000000000002 and it warns; every warning fails a test.
+    near = forget_quality((np.arange(n) + 0.5) / n, (np.arange(m) + 0.5 + 1e-6) / m)
+    assert near.p == pytest.approx(1.0, abs=1e-9) and near.log10_p == pytest.approx(0.0, abs=1e-9)
+    assert near.d <= 2 / min(n, m)
+
+
+def test_p_and_d_are_scipys():
+    draw = np.random.default_rng(0)
+    for n, m, shift in ((30, 30, 0.2), (30, 30, 1.0), (50, 40, 0.1), (50, 40, 1.5), (2, 3, 0.5), (400, 400, 0.05)):
+        first, second = draw.normal(size=n), draw.normal(size=m) + shift
+        exact, test = ks_2samp(first, second, method="exact"), forget_quality(first, second)
+        assert (test.p, test.d) == pytest.approx((exact.pvalue, exact.statistic), rel=1e-12, abs=0)
+
+
 @pytest.mark.parametrize(("n", "shift"), [(400, 100.0), (400, 2.0), (300, 1.5)])
 def test_the_tail_of_equal_samples_agrees_with_the_exact_test(n: int, shift: float):
     draw = np.random.default_rng(0)

@@ -9,7 +9,9 @@
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing(event.target)) return;
     for (const [id, { key }] of Object.entries(words.keys)) {
       const button = document.getElementById(id);
-      if (key && key === event.key.toLowerCase() && button && !button.disabled) {
+      // A button of a tab that is not open has no place on the screen.
+      const reachable = button && !button.disabled && button.getClientRects().length > 0;
+      if (key && key === event.key.toLowerCase() && reachable) {
         event.preventDefault();
         button.click();
       }
