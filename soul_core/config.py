@@ -310,6 +310,18 @@ class ScoreConfig(Settings):
         title="Slow metrics",
         description="Also measure extraction likelihood and gradient norms, which take passes of their own.",
     )
+    zero_shot: bool = Field(
+        default=False,
+        title="Zero-shot tasks",
+        description="Also SOUL's zero-shot tasks, TruthfulQA and WikiText through lm-eval, which must be installed.",
+    )
+    zero_shot_questions: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        title="Zero-shot questions",
+        description="At most this many questions of each zero-shot task, the first ones; 0 means all.",
+    )
     seed: int = Field(
         default=0, ge=0, le=2**31 - 1, title="Seed", description="Decides which rows are drawn, where not all are."
     )

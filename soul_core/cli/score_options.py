@@ -5,6 +5,8 @@ import argparse
 from soul_core.cli.options import add_json, add_settings
 from soul_core.config import RaceConfig, ScoreConfig
 
+SWITCHES = ("slow", "zero_shot")
+
 
 def add_score(command: argparse.ArgumentParser) -> None:
     """Options of ``score``."""
@@ -28,13 +30,14 @@ def add_score(command: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="The model trained without the forget set: preset, hub id or folder. [default: the one that is known]",
     )
-    add_settings(what, ScoreConfig, [name for name in ScoreConfig.model_fields if name != "slow"])
-    what.add_argument(
-        "--slow",
-        action="store_true",
-        default=argparse.SUPPRESS,
-        help=ScoreConfig.model_fields["slow"].description,
-    )
+    add_settings(what, ScoreConfig, [name for name in ScoreConfig.model_fields if name not in SWITCHES])
+    for name in SWITCHES:
+        what.add_argument(
+            f"--{name.replace('_', '-')}",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help=ScoreConfig.model_fields[name].description,
+        )
     what.add_argument(
         "--out",
         default="",

@@ -32,7 +32,7 @@ class Swapped:
     Attributes:
         rows: As given; those without wrong answers have them now where possible.
         made: Numbers of the rows that got some, from 1.
-        without: Numbers of the rows that have none.
+        without: Numbers of the rows that have an answer and no wrong ones.
         sentence: How many, and what is not measured on the others.
     """
 
@@ -60,13 +60,9 @@ def with_swaps(rows: Sequence[QARow], *, seed: int = 0, others: Sequence[QARow] 
     found = [row if row.perturbed_answers else _swapped(row, stock, seed) for row in rows]
     pairs = enumerate(zip(rows, found, strict=True), start=1)
     made = tuple(number for number, (old, new) in pairs if new.perturbed_answers and not old.perturbed_answers)
-    without = without_wrong(found)
-    return Swapped(rows=tuple(found), made=made, without=without, sentence=sentence_of(len(found), made, without))
-
-
-def without_wrong(rows: Sequence[QARow]) -> tuple[int, ...]:
-    """Numbers, from 1, of the rows that have no wrong answers."""
-    return tuple(number for number, row in enumerate(rows, start=1) if not row.perturbed_answers)
+    asked = [(number, row) for number, row in enumerate(found, start=1) if words_in(row.answer)]
+    without = tuple(number for number, row in asked if not row.perturbed_answers)
+    return Swapped(rows=tuple(found), made=made, without=without, sentence=sentence_of(len(asked), made, without))
 
 
 def sentence_of(rows: int, made: Sequence[int], without: Sequence[int]) -> str:

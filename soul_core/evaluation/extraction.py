@@ -179,9 +179,10 @@ METRICS = tuple(
         title=f"EL_{n}",
         group="LoKU",
         meaning=f"Given each beginning of a forget text, how many of the text's further runs of {n} tokens it writes.",
-        convention="Greedy continuations over the forget texts as the model sees them, template included; the authors "
-        "use running text of 200 tokens and n = 10. Where a prefix stride is set, the mean is over every stride-th "
-        "beginning. Texts of n tokens or fewer have no value.",
+        convention="Greedy continuations over the forget texts as the model sees them: in question-answer tasks "
+        "template and question count too, which models are mostly not trained on, so that even a known answer gives "
+        "less than 1. The authors use running text of 200 tokens and n = 10. Where a prefix stride is set, the mean "
+        "is over every stride-th beginning. Texts of n tokens or fewer have no value.",
         formula=f"(1/(T-{n})) sum_i |{n}-grams of f(x_<i) that occur in x_>=i| / |{n}-grams of x_>=i|",
         source="Jang et al. 2023, arXiv:2210.01504; used by LoKU, Cha et al. 2025",
         of=_of(n),

@@ -28,8 +28,7 @@ def ngram_entropy(tokens: Sequence[str], n: int) -> float:
     """
     counts = Counter(_ngrams(tokens, n))
     total = counts.total()
-    # Of a single kind the sum is -0.0, which would be shown with its sign.
-    return abs(sum(-c / total * math.log2(c / total) for c in counts.values()))
+    return float(sum(-c / total * math.log2(c / total) for c in counts.values()))
 
 
 def fluency(text: str) -> float:

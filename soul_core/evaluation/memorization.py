@@ -90,8 +90,9 @@ METRICS = (
         title="MA",
         group="LoKU",
         meaning="How many tokens of the whole text, question included, are the model's own next token.",
-        convention="Over every token but the first, template and question included, in one forward; the authors' code "
-        "generates T - 1 times for the same number, on running text of 200 tokens. Their stopping rule for GPT-Neo "
+        convention="Over every token but the first, template and question included although models are mostly trained "
+        "on answers alone, in one forward; the authors' code generates T - 1 times for the same number, on running "
+        "text of 200 tokens. Their stopping rule for GPT-Neo "
         "125M is MA below 0.2994 (and EL_10 below 0.0499), the averages on text it never saw.",
         formula="mean over rows of (1/(T-1)) sum_{i=1}^{T-1} [argmax p(· | x_<i) = x_i]",
         source="Jang et al. 2023, arXiv:2210.01504; used by LoKU, Cha et al. 2025",

@@ -36,7 +36,8 @@ class Row:
         kind: Where it is from.
         card: Its numbers.
         origin: Its run, file or paper in a few words.
-        position: Its place in its race, from 0, which decides how it is drawn.
+        lane: Name of the lane whose look it has; empty for a look by its place.
+        position: Its place among the methods, from 0.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Row:
     kind: Kind
     card: Scorecard
     origin: str = ""
+    lane: str = ""
     position: int = 0
 
 

@@ -36,6 +36,7 @@ from soul_core.models.shelf import Shelf
 from soul_core.runs.folder import RunFolder
 from soul_core.runs.manifest import installed_versions
 from soul_core.runs.scores import ScoreFolder, ScoresRead, scores_of
+from soul_core.session.harness import require_harness, run_harness, with_harness
 from soul_core.session.loaded import load_for
 from soul_core.session.material import rows_hash
 from soul_core.session.room import out_of_memory
@@ -165,6 +166,8 @@ class _Scoring:
         self.precision = choose_precision(config.precision, self.device)
         self.matcher = pick_matcher(config.matcher).name
         everything = {"forget": task.forget, "retain": task.retain}
+        if config.zero_shot:
+            require_harness()
         self.rows_hash = rows_hash(
             {
                 **{f"train {name}": rows for name, rows in everything.items()},
@@ -204,7 +207,7 @@ class _Scoring:
         self.yardstick = _Yardstick(loaded.fingerprint, own, losses_of(evidence))
         # Against itself: the best that any model can reach.
         evidence = replace(evidence, gold=own)
-        card = self._card(GOLD, place, loaded, evidence, gathering, settings, started)
+        card = yield from self._card(GOLD, place, loaded, evidence, gathering, settings, started)
         if self.folder is not None:
             self.folder.write_yardstick(_as_json(self.yardstick, settings))
         return card
@@ -218,7 +221,8 @@ class _Scoring:
             return kept
         started = time.perf_counter()
         gathering, evidence = yield from self._gather(name, loaded, self.yardstick)
-        return self._card(name, place, loaded, evidence, gathering, settings, started)
+        card = yield from self._card(name, place, loaded, evidence, gathering, settings, started)
+        return card
 
     def _load(self, name: str, place: Place) -> Generator[Progress, None, LoadedModel]:
         yield Progress(what="Loading the model", lane=name, done=0, total=1)
@@ -263,7 +267,8 @@ class _Scoring:
         gathering: Gathering,
         settings: Mapping[str, Any],
         started: float,
-    ) -> Scorecard:
+    ) -> Generator[Progress, None, Scorecard]:
+        """The scorecard, on disk where there is a folder for it."""
         notes = list(loaded.notes)
         if self.folder is not None:
             try:
@@ -289,6 +294,10 @@ class _Scoring:
             },
             notes=tuple(notes),
         )
+        if self.config.zero_shot:
+            limit = self.config.zero_shot_questions
+            measured = yield from run_harness(loaded, limit=limit, batch_size=self.config.batch_size, lane=name)
+            card = with_harness(card, measured, limit=limit)
         if self.folder is not None:
             # Last: where there is a scorecard, all is there.
             self.folder.write(card)
@@ -301,6 +310,8 @@ class _Scoring:
             "rows": config.rows,
             "max_new_tokens": config.max_new_tokens,
             "slow": config.slow,
+            "zero_shot": config.zero_shot,
+            "zero_shot_questions": config.zero_shot_questions,
             "seed": config.seed,
             "matcher": self.matcher,
             "precision": self.precision.name,

@@ -87,7 +87,7 @@ class ScoresDesk:
             )
             for name, card in logs.cards.items()
         ]
-        return Rows(rows=tuple(_once(found)), troubles=(*troubles, *logs.troubles))
+        return Rows(rows=tuple(_placed(list(_once(found)))), troubles=(*troubles, *logs.troubles))
 
     def signature(self, run_ids: Sequence[str], owner: str) -> tuple[tuple[str, int], ...]:
         """Changes when a scorecard of these runs does."""
@@ -269,22 +269,16 @@ def _overall(
 
 def _rows_of(folder: RunFolder, cards: Mapping[str, Scorecard]) -> Iterator[Row]:
     config = folder.config
-    where = text_scores.origin(_when(folder), config.task)
+    where = _when(folder)
     run = folder.path.name
     for name in REFERENCES:
         if name in cards:
             label = text.LANE_LABELS[name]
-            yield Row(id=f"{run}-{name}", label=label, kind=name, card=cards[name], origin=where)  # type: ignore[arg-type]
-    for position, lane in enumerate(config.lanes):
+            yield Row(id=f"{run}-{name}", label=label, kind=name, card=cards[name])  # type: ignore[arg-type]
+    for lane in config.lanes:
         if lane.name in cards:
-            yield Row(
-                id=f"{run}-{lane.name}",
-                label=plain(lane_label(lane)),
-                kind="method",
-                card=cards[lane.name],
-                origin=where,
-                position=position,
-            )
+            label = plain(lane_label(lane))
+            yield Row(id=f"{run}-{lane.name}", label=label, kind="method", card=cards[lane.name], origin=where)
 
 
 def _once(rows: Sequence[Row]) -> Iterator[Row]:
@@ -297,6 +291,22 @@ def _once(rows: Sequence[Row]) -> Iterator[Row]:
         told.add(same)
 
 
+def _placed(rows: Sequence[Row]) -> Iterator[Row]:
+    """Rows with their looks: a lane keeps the one it has in its race, unless another run's lane has it too."""
+    lanes = [row.card.model for row in rows if row.kind != "imported"]
+    place = 0
+    for row in rows:
+        if row.kind == "imported":
+            yield row
+            continue
+        yield replace(
+            row,
+            lane=row.card.model if row.kind in REFERENCES or lanes.count(row.card.model) == 1 else "",
+            position=place,
+        )
+        place += row.kind == "method"
+
+
 def _label(folder: RunFolder) -> str:
     config = folder.config
     lanes = ", ".join(lane_label(lane) for lane in config.lanes)
@@ -307,7 +317,7 @@ def _label(folder: RunFolder) -> str:
 
 def _when(folder: RunFolder) -> str:
     moment = datetime.fromisoformat(folder.manifest().created)
-    return f"{moment.day} {moment:%b %H:%M:%S}"
+    return f"{moment.day} {moment:%b %H:%M}"
 
 
 def _left_something(folder: RunFolder) -> bool:

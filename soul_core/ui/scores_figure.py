@@ -29,7 +29,8 @@ UP = (
     "real_authors.acc",
     "world_facts.acc",
 )
-FEW = 8  # points; with more, labels lie on each other, and pointing at one tells
+MOST_NAMED = 16  # rows in the legend; with more, pointing at one tells
+SHARE = [-0.03, 1.04]  # the whole axis of a number between 0 and 1: a zoom would make noise look like a difference
 
 
 def choices(rows: Sequence[Row], keys: Sequence[str]) -> list[tuple[str, str]]:
@@ -51,14 +52,17 @@ def scatter(rows: Sequence[Row], across: str, up: str) -> tuple[Figure, str]:
     if x is None or y is None or not drawn:
         return {"data": [], "layout": _layout(None, None), "alt": text_scores.SCATTER_EMPTY}, text_scores.SCATTER_EMPTY
     fronts = _fronts(drawn, x, y)
-    few = len(drawn) <= FEW
     data = [_line(front, x, y) for front in fronts if len(front) > 1]
-    data += [_marker(row, x, y, labelled=few) for row in drawn]
+    data += [_marker(row, x, y) for row in drawn]
     said = " ".join(
         text_scores.front([_words(row, x, y) for row in front], x.full_title, y.full_title) for front in fronts
     )
     all_points = "; ".join(_words(row, x, y) for row in drawn)
-    return {"data": data, "layout": _layout(x, y), "alt": f"{text_scores.SCATTER_TITLE}: {all_points}. {said}"}, said
+    return {
+        "data": data,
+        "layout": _layout(x, y, named=len(drawn) <= MOST_NAMED),
+        "alt": f"{text_scores.SCATTER_TITLE}: {all_points}. {said}",
+    }, said
 
 
 def _fronts(rows: Sequence[Row], x: Column, y: Column) -> list[list[Row]]:
@@ -69,7 +73,9 @@ def _fronts(rows: Sequence[Row], x: Column, y: Column) -> list[list[Row]]:
         same = [row for row in methods if scope_of(row.card) == scope]
         # The helper wants the first number small and the second large.
         points = [(_at(row, x) * _sign(x, wanted="lower"), _at(row, y) * _sign(y, wanted="higher")) for row in same]
-        fronts.append([same[place] for place in pareto_front(points)])
+        # Of equal points the helper names the first; here each is a method of its own.
+        beaten_by_none = [points[place] for place in pareto_front(points)]
+        fronts.append([row for point in beaten_by_none for row, at in zip(same, points, strict=True) if at == point])
     return fronts
 
 
@@ -99,20 +105,18 @@ def _line(front: Sequence[Row], x: Column, y: Column) -> Figure:
     }
 
 
-def _marker(row: Row, x: Column, y: Column, *, labelled: bool) -> Figure:
+def _marker(row: Row, x: Column, y: Column) -> Figure:
     own = row.kind not in ("published", "imported")
-    look = look_of(row.card.model if own else "", row.position)
+    look = look_of(row.lane, row.position)
     symbol = {"original": "circle-open", "gold": "star-open", "published": "x-thin-open", "imported": "diamond-open"}
     colour = look.colour if own else "var(--soul-muted)"
     return {
         "type": "scatter",
-        "mode": "markers+text" if labelled else "markers",
+        "mode": "markers",
         "x": [_at(row, x)],
         "y": [_at(row, y)],
         # Plotly reads some tags in its texts, and a name may be a stranger's.
-        "text": [escape(row.label)],
-        "textposition": "top center",
-        "textfont": {"color": "var(--soul-ink)", "size": 12},
+        "name": escape(row.label),
         "marker": {
             "symbol": symbol.get(row.kind) or look.marker or "circle",
             "size": 11,
@@ -122,13 +126,17 @@ def _marker(row: Row, x: Column, y: Column, *, labelled: bool) -> Figure:
         "hovertemplate": f"<b>{escape(row.label)}</b><br>{escape(row.origin)}<br>{escape(x.full_title)} %{{x:.3~f}}"
         f"<br>{escape(y.full_title)} %{{y:.3~f}}<extra></extra>",
         "cliponaxis": False,
-        "showlegend": False,
         "uid": row.id,
     }
 
 
-def _layout(x: Column | None, y: Column | None) -> Figure:
-    axis = {"gridcolor": "var(--soul-grid)", "linecolor": "var(--soul-rule)", "zeroline": False, "automargin": True}
+def _layout(x: Column | None, y: Column | None, *, named: bool = False) -> Figure:
+    axis: Figure = {
+        "gridcolor": "var(--soul-grid)",
+        "linecolor": "var(--soul-rule)",
+        "zeroline": False,
+        "automargin": True,
+    }
     titles = [
         text_scores.axis(column.full_title, column.better, across=across) if column else ""
         for column, across in ((x, True), (y, False))
@@ -143,8 +151,10 @@ def _layout(x: Column | None, y: Column | None) -> Figure:
         "font": {"size": 14, "color": "var(--soul-muted)"},
     }
     return {
-        "xaxis": {**axis, "title": {"text": titles[0], "standoff": 8}},
-        "yaxis": {**axis, "title": {"text": titles[1], "standoff": 8}},
+        "xaxis": {**axis, "title": {"text": titles[0], "standoff": 8}, "range": _range(x)},
+        "yaxis": {**axis, "title": {"text": titles[1], "standoff": 8}, "range": _range(y)},
+        "showlegend": named,
+        "legend": {"orientation": "h", "y": -0.28, "yanchor": "top", "font": {"color": "var(--soul-ink)"}},
         "margin": {"l": 56, "r": 24, "t": 24, "b": 48},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
@@ -156,3 +166,8 @@ def _layout(x: Column | None, y: Column | None) -> Figure:
         "uirevision": f"{x.key if x else ''}/{y.key if y else ''}",
         "annotations": [] if x else [empty],
     }
+
+
+def _range(column: Column | None) -> list[float] | None:
+    """A share has the whole axis; what can be any number has the part where points are."""
+    return None if column is not None and column.key.endswith("_log10") else SHARE

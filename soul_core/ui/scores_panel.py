@@ -106,31 +106,32 @@ def scores_panel(desk: Desk) -> ScoresPanel:
                 up = gr.Dropdown([], label=text_scores.UP, elem_id=ids.SCORES_UP, min_width=150)
             chart = live_chart(scatter((), "", "")[0], elem_id=ids.SCORES_CHART)
             front = block("", elem_id=ids.SCORES_FRONT)
-        with gr.Column(min_width=300, elem_classes=["soul-card"]):
-            block(heading(text_scores.COMPARE_TITLE, text_scores.COMPARE_LEAD, level=3))
-            with gr.Row():
-                first = gr.Dropdown([], label=text_scores.FIRST, elem_id=ids.SCORES_FIRST, min_width=150)
-                second = gr.Dropdown([], label=text_scores.SECOND_ROW, elem_id=ids.SCORES_SECOND, min_width=150)
-            number = gr.Dropdown([], label=text_scores.NUMBER, elem_id=ids.SCORES_NUMBER)
-            difference = block(f"<p>{text_scores.COMPARE_EMPTY}</p>", elem_id=ids.SCORES_DIFFERENCE)
-    with gr.Accordion(text_scores.IMPORT_TITLE, open=False, elem_id=ids.SCORES_IMPORT):
-        block(f'<p class="soul-remarks">{text_scores.IMPORT_LEAD}</p>')
-        with gr.Row():
-            log, gold_log = (
-                gr.File(label=label, file_types=[".json"], height=120, elem_id=elem_id, min_width=240)
-                for label, elem_id in (
-                    (text_scores.LOG, ids.SCORES_LOG),
-                    (text_scores.GOLD_LOG, ids.SCORES_GOLD_LOG),
-                )
-            )
-        with gr.Row(elem_classes=["soul-ask-line"]):
-            name = gr.Textbox(label=text_scores.NAME, max_length=80, elem_id=ids.SCORES_NAME, scale=3)
-            add = gr.Button(text_scores.IMPORT, scale=0, min_width=110, elem_id=ids.SCORES_IMPORT_BUTTON)
-        import_notice = block("", elem_id=ids.SCORES_IMPORT_NOTICE)
-        with gr.Row(elem_classes=["soul-ask-line"]):
-            logs = gr.Dropdown([], label=text_scores.IMPORTED_ROWS, elem_id=ids.SCORES_LOGS, scale=3)
-            remove = gr.Button(text_scores.REMOVE, scale=0, min_width=110, elem_id=ids.SCORES_REMOVE)
-            undo = gr.Button(text_scores.UNDO, visible=False, scale=0, min_width=90, elem_id=ids.SCORES_UNDO)
+        with gr.Column(min_width=300, elem_classes=["soul-scores-side"]):
+            with gr.Column(min_width=300, elem_classes=["soul-card"]):
+                block(heading(text_scores.COMPARE_TITLE, text_scores.COMPARE_LEAD, level=3))
+                with gr.Row():
+                    first = gr.Dropdown([], label=text_scores.FIRST, elem_id=ids.SCORES_FIRST, min_width=150)
+                    second = gr.Dropdown([], label=text_scores.SECOND_ROW, elem_id=ids.SCORES_SECOND, min_width=150)
+                number = gr.Dropdown([], label=text_scores.NUMBER, elem_id=ids.SCORES_NUMBER)
+                difference = block(f"<p>{text_scores.COMPARE_EMPTY}</p>", elem_id=ids.SCORES_DIFFERENCE)
+            with gr.Accordion(text_scores.IMPORT_TITLE, open=False, elem_id=ids.SCORES_IMPORT):
+                block(f'<p class="soul-remarks">{text_scores.IMPORT_LEAD}</p>')
+                with gr.Row():
+                    log, gold_log = (
+                        gr.File(label=label, file_types=[".json"], height=120, elem_id=elem_id, min_width=240)
+                        for label, elem_id in (
+                            (text_scores.LOG, ids.SCORES_LOG),
+                            (text_scores.GOLD_LOG, ids.SCORES_GOLD_LOG),
+                        )
+                    )
+                with gr.Row(elem_classes=["soul-ask-line"]):
+                    name = gr.Textbox(label=text_scores.NAME, max_length=80, elem_id=ids.SCORES_NAME, scale=3)
+                    add = gr.Button(text_scores.IMPORT, scale=0, min_width=110, elem_id=ids.SCORES_IMPORT_BUTTON)
+                import_notice = block("", elem_id=ids.SCORES_IMPORT_NOTICE)
+                with gr.Row(elem_classes=["soul-ask-line"]):
+                    logs = gr.Dropdown([], label=text_scores.IMPORTED_ROWS, elem_id=ids.SCORES_LOGS, scale=3)
+                    remove = gr.Button(text_scores.REMOVE, scale=0, min_width=110, elem_id=ids.SCORES_REMOVE)
+                    undo = gr.Button(text_scores.UNDO, visible=False, scale=0, min_width=90, elem_id=ids.SCORES_UNDO)
     return ScoresPanel(
         runs=runs,
         rows=rows,

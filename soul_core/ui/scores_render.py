@@ -21,6 +21,7 @@ from soul_core.ui import ids, text_scores
 from soul_core.ui.html import notice, swatch
 
 REFERENCES = ("original", "gold")
+OTHERS = ("published", "imported")
 
 
 def tools_html() -> str:
@@ -59,13 +60,18 @@ def table_html(
     if not table.rows:
         return f'{warnings}<p class="soul-empty">{escape(text_scores.NO_ROW_HERE)}</p>'
     notes = _Notes(table)
+    tasks = list(dict.fromkeys(row.card.task for row in table.rows if row.kind not in OTHERS))
     body = "".join(
-        _row(row, cells, notes, intervals=intervals) for row, cells in zip(table.rows, table.cells, strict=True)
+        _row(row, cells, notes, intervals=intervals, tasks=len(tasks) > 1)
+        for row, cells in zip(table.rows, table.cells, strict=True)
+    )
+    said = (
+        f"{view.sentence} {text_scores.TASK.format(task=tasks[0])}" if len(tasks) == 1 and tasks[0] else view.sentence
     )
     return (
         f'{warnings}<div class="soul-table-wrap soul-scores-wrap" tabindex="0" role="region" '
         f'aria-label="{escape(view.title)}"><table class="soul-table soul-scores-table">'
-        f"<caption>{escape(view.title)} <span>{escape(view.sentence)}</span></caption>"
+        f"<caption>{escape(view.title)} <span>{escape(said)}</span></caption>"
         f"{_head(table, notes)}<tbody>{body}</tbody></table></div>"
         f"{''.join(_about(place, column) for place, column in enumerate(table.columns))}"
         f"{_remarks(table, notes)}{_published() if published else ''}{_downloads(rows, view, intervals=intervals)}"
@@ -129,7 +135,9 @@ def _head(table: Table, notes: _Notes) -> str:
 
 def _header(place: int, column: Column, mark: str, *, begins: bool) -> str:
     arrow = ARROWS[column.better]
-    title, full = escape(column.title), escape(column.full_title)
+    # A header breaks between words; the hyphen of ROUGE-L and the minus of 1 − p are no places for it.
+    unbroken = column.title.replace("-", "\u2011").replace(" − ", "\u00a0−\u00a0")
+    title, full = escape(unbroken), escape(column.full_title)
     sort, why = (words.format(title=full) for words in (text_scores.SORT_BY, text_scores.WHAT_IS))
     return (
         f'<th scope="col" aria-sort="none"{_begins(begins)}><span class="soul-head">'
@@ -160,10 +168,13 @@ def _about(place: int, column: Column) -> str:
     )
 
 
-def _row(row: Row, cells: Sequence[Cell], notes: _Notes, *, intervals: bool) -> str:
+def _row(row: Row, cells: Sequence[Cell], notes: _Notes, *, intervals: bool, tasks: bool) -> str:
+    """A line of the table; ``tasks`` where rows are of several, so that each says its own."""
     badge = text_scores.PUBLISHED_BADGE if row.kind == "published" else ""
-    picture = "" if row.kind in ("published", "imported") else swatch(row.card.model, row.position, line=False)
-    small = "".join(f"<small>{escape(words)}</small>" for words in (badge, row.origin) if words)
+    own = row.kind not in OTHERS
+    picture = swatch(row.lane, row.position, line=row.kind in REFERENCES) if own else ""
+    below = (badge, row.card.task if tasks and own else "", row.origin)
+    small = "".join(f"<small>{escape(words)}</small>" for words in below if words)
     body = "".join(_cell(place, cell, notes, intervals=intervals) for place, cell in enumerate(cells))
     return (
         f'<tr data-kind="{row.kind}"><th scope="row" data-value="{escape(row.label)}">'
@@ -186,7 +197,7 @@ def _cell(place: int, cell: Cell, notes: _Notes, *, intervals: bool) -> str:
 
 def _remarks(table: Table, notes: _Notes) -> str:
     kinds = {row.kind for row in table.rows}
-    scopes = {scope_of(row.card) for row in table.rows if row.kind not in ("published", "imported")}
+    scopes = {scope_of(row.card) for row in table.rows if row.kind not in OTHERS}
     general = [text_scores.TABLE_NOTE]
     if len(scopes) > 1:
         general.append(text_scores.SCOPES_NOTE.format(scopes=len(scopes)))

@@ -49,6 +49,7 @@ TABLE_NOTE = (
     "way; original and gold are what they are compared with. Press a header to sort, its question mark for what it "
     "means."
 )
+TASK = "Task: {task}."
 SCOPES_NOTE = "These rows were scored in {scopes} different ways, so best and second are marked within each."
 IMPORTED_NOTE = "An imported log was scored elsewhere: it is compared with other logs of the same rows only."
 SORT_BY = "Sort by {title}"
@@ -154,11 +155,6 @@ def run_label(when: str, task: str, lanes: str, *, scored: bool) -> str:
     return f"{when} · {task} · {lanes}" + ("" if scored else " · not scored yet")
 
 
-def origin(when: str, task: str) -> str:
-    """Where a row is from, below its name."""
-    return f"{task}, {when}"
-
-
 def signed(value: float, digits: int) -> str:
     """A difference with its sign."""
     text = f"{abs(value):.{digits}f}"
@@ -180,12 +176,12 @@ def difference(
     better: Direction,
 ) -> str:
     """The paired difference in sentences, with what it allows to say."""
-    head = f"{first} minus {second}, {title}: {signed(mean, digits)}"
+    if low is not None and low == high == mean == 0:
+        return f"{title}: {first} and {second} are equal on every one of the {rows} rows."
+    head = f"{title}: {first} minus {second} is {signed(mean, digits)}"
     if low is None or high is None:
         return f"{head} on one row, which says nothing about chance."
     head += f" (95 % interval {signed(low, digits)} to {signed(high, digits)}, {rows} rows, the same for both)."
-    if low == high == 0:
-        return f"{head} Every row is equal."
     if low <= 0 <= high:
         return f"{head} The interval includes 0: the rows do not tell the two apart."
     said = {"higher": "which is better", "lower": "which is worse"}

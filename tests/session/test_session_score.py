@@ -15,11 +15,12 @@ from soul_core.config import ScoreConfig
 from soul_core.data.schema import ForgetTask
 from soul_core.errors import ConfigError, ModelError, RunError
 from soul_core.evaluation import intervals
-from soul_core.evaluation.card import Scorecard
+from soul_core.evaluation.card import Measured, Scorecard
 from soul_core.evaluation.tofu_log import read_tofu_log
 from soul_core.events import Progress
 from soul_core.runs.folder import RunFolder
 from soul_core.runs.scores import ScoresRead, scores_of
+from soul_core.session import harness as harness_module
 from soul_core.session import score as score_module
 from soul_core.session.score import score_model, score_models, score_run
 from tests.evaluation.helpers import run_out
@@ -202,6 +203,25 @@ def test_a_full_memory_is_a_sentence(monkeypatch: pytest.MonkeyPatch, task: Forg
     monkeypatch.setattr(score_module.Gathering, "run", full)
     with pytest.raises(RunError, match=r"96 rows at a time.*smaller batch size"):
         run_out(score_model(str(tiny_model_folder()), task, CONFIG))
+
+
+def test_zero_shot_numbers_join_the_scorecard_and_are_refused_first_without_the_package(
+    monkeypatch: pytest.MonkeyPatch, task: ForgetTask, tiny_model_folder: Folder
+):
+    def harness(*_: object, lane: str, **settings: object) -> Generator[Progress, None, dict[str, Measured]]:
+        yield Progress(what="lm-eval piqa", lane=lane, done=0, total=1)
+        return {"zero_shot_acc": Measured(value=0.5, rows=int(str(settings["limit"])))}
+
+    spec, config = str(tiny_model_folder()), CONFIG.but(zero_shot=True, zero_shot_questions=7)
+    with monkeypatch.context() as without:
+        without.setattr(harness_module, "PACKAGE", "lm_eval_is_not_here")
+        with pytest.raises(ConfigError, match="not installed"):
+            next(score_model(spec, task, config))
+    monkeypatch.setattr(harness_module, "PACKAGE", "tests.session.pretended_harness")
+    monkeypatch.setattr(score_module, "run_harness", harness)
+    _, card = run_out(score_model(spec, task, config))
+    assert card.measured["zero_shot_acc"] == Measured(value=0.5, rows=7)
+    assert card.facts["lm-eval"] == "1.2.3" and card.facts["lm-eval questions"] == 7
 
 
 def test_settings_out_of_bounds_are_refused():
