@@ -1,4 +1,4 @@
-"""``models``, ``tasks`` and ``methods``: what one can choose. It knows no weights and no rows."""
+"""``models``, ``tasks``, ``methods`` and ``metrics``: what one can choose. It knows no weights and no rows."""
 
 import argparse
 from collections.abc import Mapping
@@ -7,15 +7,19 @@ from typing import Any
 from soul_core.cli import rows
 from soul_core.cli.screen import Screen, print_json
 from soul_core.data.tasks import TASKS
+from soul_core.evaluation.all_metrics import METRICS
+from soul_core.evaluation.registry import ModelMetric, SetMetric
 from soul_core.models.presets import PRESETS as MODELS
 from soul_core.session.catalogue import catalogue
+
+_DIRECTIONS = {"higher": "higher", "lower": "lower", "gold": "nearer to gold", "none": "neither"}
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print one list, or with ``tasks show`` the rows of one task."""
     if getattr(arguments, "action", None) == "show":
         return rows.run(arguments)
-    listed = {"models": models, "tasks": tasks, "methods": methods}[arguments.command]()
+    listed = {"models": models, "tasks": tasks, "methods": methods, "metrics": metrics}[arguments.command]()
     screen = Screen(json_wanted=arguments.json)
     for title, entries in listed.items():
         if len(listed) > 1:
@@ -58,6 +62,31 @@ def tasks() -> dict[str, list[dict[str, Any]]]:
 def methods() -> dict[str, list[dict[str, Any]]]:
     """Objectives, retain terms, optimizers, named methods and presets, with all that is known of them."""
     return catalogue()
+
+
+def metrics() -> dict[str, list[dict[str, Any]]]:
+    """Every number of a scorecard: what it means, which way is better, by which convention."""
+    return {
+        "metrics": [
+            {
+                "name": metric.name,
+                "title": metric.title,
+                "what": metric.meaning,
+                "better": _better(metric),
+                "convention": metric.convention,
+                "computed": metric.formula,
+                "of": "a question set" if isinstance(metric, SetMetric) else "the whole model",
+                "from": metric.source,
+            }
+            for metric in METRICS
+        ]
+    }
+
+
+def _better(metric: SetMetric | ModelMetric) -> str:
+    if isinstance(metric, ModelMetric):
+        return _DIRECTIONS[metric.better]
+    return "; ".join(f"{role}: {_DIRECTIONS[metric.better[role]]}" for role in metric.roles if role in metric.better)
 
 
 def _lines(entry: Mapping[str, Any]) -> list[str]:

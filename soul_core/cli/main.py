@@ -13,8 +13,10 @@ from collections.abc import Callable, Sequence
 from soul_core import __version__
 from soul_core.cli.measure_options import add_compare, add_study, add_sweep
 from soul_core.cli.options import add_json, add_settings, own_settings, race_settings, split_lane_settings
+from soul_core.cli.own_options import add_import
 from soul_core.cli.score_options import add_score
 from soul_core.cli.task_options import add_tasks
+from soul_core.cli.teach_options import add_teach
 from soul_core.config import (
     OBJECTIVE_OPTIONS,
     OPTIMIZER_OPTIONS,
@@ -34,7 +36,10 @@ MODULES = {
     "models": "soul_core.cli.lists",
     "tasks": "soul_core.cli.lists",
     "methods": "soul_core.cli.lists",
+    "metrics": "soul_core.cli.lists",
     "export-task": "soul_core.cli.make",
+    "import-task": "soul_core.cli.own",
+    "teach": "soul_core.cli.teach",
     "train-pocket": "soul_core.cli.make",
     "train-gold": "soul_core.cli.make",
     "train-small": "soul_core.cli.make",
@@ -122,6 +127,7 @@ def parser() -> argparse.ArgumentParser:
     for name, words in (
         ("models", "List the models that have a short name."),
         ("methods", "List objectives, optimizers and presets."),
+        ("metrics", "List every number of a scorecard: meaning, direction, convention, formula, source."),
     ):
         add_json(_command(commands, name, words))
     add_tasks(_command(commands, "tasks", "List the tasks and their forget sets, or show the rows of one."), PROGRAM)
@@ -131,6 +137,8 @@ def parser() -> argparse.ArgumentParser:
     export.usage = f"{PROGRAM} export-task DIR [options]"
     export.add_argument("folder", metavar="DIR", help="A new or empty folder.")
     add_json(export)
+    add_import(_command(commands, "import-task", "Make a task of your own questions and answers."), PROGRAM)
+    add_teach(_command(commands, "teach", "Teach facts of your own to a model, to let it forget them."), PROGRAM)
     pocket = _command(commands, "train-pocket", "Train the shipped models again: tokenizer, original and gold.")
     pocket.usage = f"{PROGRAM} train-pocket [NAME …] [options]"
     pocket.add_argument("names", nargs="*", metavar="NAME", help="Which of them. [default: all]")

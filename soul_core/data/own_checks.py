@@ -162,8 +162,8 @@ def _given_away(whole: Numbered) -> Iterator[Finding]:
     rows = [number for number, row in whole if not _is_text(row) and _tells(row.question, row.answer)]
     if rows:
         sentence = (
-            f"The answer of {numbered(rows).lower()} stands in {'its' if len(rows) == 1 else 'their'} own question, so "
-            "a model can repeat it without knowing it. Ask in other words."
+            f"The answer of {numbered(rows).lower()} stands in {'its' if len(rows) == 1 else 'their'} own question, "
+            "so a model can repeat it without knowing it. Ask in other words."
         )
         yield Finding(kind="given-away", severity="warning", sentence=sentence, rows=tuple(rows))
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from soul_core.data.answers import words_in
-from soul_core.data.own_overlap import STOP_WORDS
+from soul_core.data.own_overlap import STOP_WORDS, content_words
 from soul_core.data.schema import QARow
 
 Group = tuple[str, ...]
@@ -31,6 +31,7 @@ _WHOLE = "whole answer"
 # Any year may stand for a year; but a name only for one that answers the same kind of question.
 _ALWAYS = (*_DATES, "number")
 _MOST_WORDS = 4
+_ARTICLES = ("", "the", "a", "an")
 
 _PEOPLE = ("who", "whom", "whose")
 _WH = (*_PEOPLE, "where", "when", "how", "what", "which")
@@ -71,7 +72,7 @@ def value_in(row: QARow) -> Value | None:
     for kind in _expected(row.question):
         for start, end in _spans(kind, text):
             if not stands_in(text[start:end], row.question):
-                if is_short and kind == "name":
+                if is_short and kind == "name" and text[:start].strip().casefold() in _ARTICLES:
                     # “Crime and Punishment” and “The Hobbit” are one name.
                     start, end = 0, len(whole)
                 return Value(text[start:end], text[:start], text[end:], _groups(row, kind))
@@ -95,8 +96,8 @@ def names_of(text: str) -> list[str]:
 
 
 def stands_in(value: str, question: str) -> bool:
-    """Whether a question says every word of a value already."""
-    return set(words_in(value)) - {"s"} <= set(words_in(question))
+    """Whether a question says every word of a value already, stop words apart."""
+    return content_words(value) - {"s"} <= set(words_in(question))
 
 
 def _groups(row: QARow, kind: str) -> tuple[Group, ...]:
@@ -137,8 +138,7 @@ def _head(question: str) -> Group:
 
 def _masked(question: str) -> Group:
     """The words of a question with every name, title and number as ``_``."""
-    spans = [*_names(question), *_spans("title", question)]
-    for start, end in spans:
+    for start, end in (span for kind in ("title", *_DATES, "name") for span in _spans(kind, question)):
         question = question[:start] + "_" * (end - start) + question[end:]
     words = ["_" if word[0] == "_" or word[0].isdigit() else word for word in re.findall(r"_+|[^\W_]+", question)]
     return tuple(w.casefold() for i, w in enumerate(words) if w != "_" or i == 0 or words[i - 1] != "_")

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from soul_core.data import copyright as copyright_texts
-from soul_core.data import invented_task, muse, rwku, tdec, tofu, wmdp
+from soul_core.data import invented_task, muse, own_task, rwku, tdec, tofu, wmdp
 from soul_core.data.picking import divided, picked
 from soul_core.data.schema import ForgetTask
 from soul_core.data.source import HAND_PICKED, TaskSource
@@ -21,6 +21,7 @@ TASKS: dict[str, TaskSource] = {
         wmdp.SOURCE,
         tdec.SOURCE,
         copyright_texts.SOURCE,
+        own_task.SOURCE,
     )
 }
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from soul_core.config import PresetName, RaceConfig
+from soul_core.config import PresetName, RaceConfig, WeightsConfig
 from soul_core.errors import RunError
 from soul_core.runs.atomic import disk_errors_as_sentences, write_text
-from soul_core.session.presets import lanes_for
+from soul_core.session.presets import ALL_WEIGHTS, lanes_for
 
 TAUGHT_FILE = "taught.json"
 OBJECTIVE = "graddiff"
@@ -89,13 +89,17 @@ class Taught:
         return self.facts.after > 0
 
     def race(self, *, preset: PresetName = "same-settings") -> RaceConfig:
-        """A race in which FO and SO forget the facts again; its gold is the untouched model."""
+        """A race in which FO and SO forget the facts again; its gold is the untouched model.
+
+        What was taught with LoRA and merged is forgotten with LoRA too; on an adapter no second one can be put.
+        """
         default = RaceConfig.model_fields["max_new_tokens"].default
+        weights = WeightsConfig(kind="lora") if self.merged else ALL_WEIGHTS
         return RaceConfig(
             model=str(self.folder),
             task=self.task,
             preset=preset,
-            lanes=lanes_for(preset, OBJECTIVE),
+            lanes=lanes_for(preset, OBJECTIVE, weights=weights),
             epochs=_EPOCHS,
             batch_size=_BATCH,
             max_new_tokens=max(default, min(self.longest_answer, 512)),

@@ -45,7 +45,7 @@ _ANSWER, _SPARE = 48, 8  # tokens
 # Measured on the pocket model, which is so wide; elsewhere the rates fall with the width to a power that gives those
 # in use for models of a billion weights: about 2e-5 for all weights, 2e-4 for LoRA.
 _WIDTH = 256
-_RATES = {"float32": (1e-3, 2.0), "bfloat16": (1e-3, 2.0), "lora": (4e-3, 1.5)}
+_RATES = {"float32": (1e-3, 2.0), "bfloat16": (1e-3, 2.0), "lora": (5e-3, 1.5)}
 
 Asking = Generator[Progress, None, Examination]
 

@@ -72,7 +72,9 @@ def _fronts(rows: Sequence[Row], x: Column, y: Column) -> list[list[Row]]:
     for scope in dict.fromkeys(scope_of(row.card) for row in methods):
         same = [row for row in methods if scope_of(row.card) == scope]
         # The helper wants the first number small and the second large.
-        points = [(_at(row, x) * _sign(x, wanted="lower"), _at(row, y) * _sign(y, wanted="higher")) for row in same]
+        points = [
+            (_shown(row, x) * _sign(x, wanted="lower"), _shown(row, y) * _sign(y, wanted="higher")) for row in same
+        ]
         # Of equal points the helper names the first; here each is a method of its own.
         beaten_by_none = [points[place] for place in pareto_front(points)]
         fronts.append([row for point in beaten_by_none for row, at in zip(same, points, strict=True) if at == point])
@@ -85,6 +87,11 @@ def _sign(column: Column, *, wanted: str) -> int:
 
 def _at(row: Row, column: Column) -> float:
     return row.card.value(column.key) or 0.0
+
+
+def _shown(row: Row, column: Column) -> float:
+    """The number as it reads: what looks equal is equal."""
+    return float(figure(_at(row, column), column.about.digits))
 
 
 def _words(row: Row, x: Column, y: Column) -> str:
@@ -154,7 +161,7 @@ def _layout(x: Column | None, y: Column | None, *, named: bool = False) -> Figur
         "xaxis": {**axis, "title": {"text": titles[0], "standoff": 8}, "range": _range(x)},
         "yaxis": {**axis, "title": {"text": titles[1], "standoff": 8}, "range": _range(y)},
         "showlegend": named,
-        "legend": {"orientation": "h", "y": -0.28, "yanchor": "top", "font": {"color": "var(--soul-ink)"}},
+        "legend": {"orientation": "h", "y": -0.22, "yanchor": "top", "font": {"color": "var(--soul-ink)"}},
         "margin": {"l": 56, "r": 24, "t": 24, "b": 48},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",

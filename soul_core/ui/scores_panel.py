@@ -68,34 +68,31 @@ def scores_panel(desk: Desk) -> ScoresPanel:
             scale=3,
             min_width=300,
         )
-        rows = gr.Radio(
-            [(text_scores.rows_choice(count), count) for count in ROWS if count or not public],
-            value=MAX_EVAL_ROWS if public else 0,
-            label=text_scores.ROWS,
-            info=text_scores.ROWS_HELP,
-            elem_id=ids.SCORES_ROWS,
-            elem_classes=["soul-segments"],
-            scale=2,
-            min_width=260,
-        )
-    slow = gr.Checkbox(
-        False, label=text_scores.SLOW, info=text_scores.SLOW_HELP, visible=not public, elem_id=ids.SCORES_SLOW
-    )
+        with gr.Column(scale=2, min_width=300, elem_classes=["soul-scores-how"]):
+            rows = gr.Radio(
+                [(text_scores.rows_choice(count), count) for count in ROWS if count or not public],
+                value=MAX_EVAL_ROWS if public else 0,
+                label=text_scores.ROWS,
+                info=text_scores.ROWS_HELP,
+                elem_id=ids.SCORES_ROWS,
+                elem_classes=["soul-segments"],
+            )
+            slow = gr.Checkbox(False, label=text_scores.SLOW, visible=not public, elem_id=ids.SCORES_SLOW)
     with gr.Row(elem_classes=["soul-scores-buttons"]):
         score = gr.Button(text_scores.SCORE, variant="primary", min_width=120, elem_id=ids.SCORES_START)
         stop = gr.Button(text_scores.STOP, visible=False, min_width=120, elem_id=ids.SCORES_STOP)
     progress = block("", elem_id=ids.SCORES_PROGRESS)
     notice = block("", elem_id=ids.SCORES_NOTICE)
-    view = gr.Radio(
-        [(view.title, view.name) for view in VIEWS.values()],
-        value=FIRST_VIEW,
-        label=text_scores.VIEW,
-        elem_id=ids.SCORES_VIEW,
-        elem_classes=["soul-segments", "soul-compact"],
-    )
-    with gr.Row(elem_classes=["soul-scores-buttons"]):
-        intervals = gr.Checkbox(True, label=text_scores.INTERVALS, elem_id=ids.SCORES_INTERVALS, min_width=140)
-        published = gr.Checkbox(False, label=text_scores.PUBLISHED, elem_id=ids.SCORES_PUBLISHED, min_width=240)
+    with gr.Row(elem_classes=["soul-scores-view"]):
+        view = gr.Radio(
+            [(view.title, view.name) for view in VIEWS.values()],
+            value=FIRST_VIEW,
+            label=text_scores.VIEW,
+            elem_id=ids.SCORES_VIEW,
+            elem_classes=["soul-segments", "soul-compact"],
+        )
+        intervals = gr.Checkbox(True, label=text_scores.INTERVALS, elem_id=ids.SCORES_INTERVALS)
+        published = gr.Checkbox(False, label=text_scores.PUBLISHED, elem_id=ids.SCORES_PUBLISHED)
     block(tools_html(), elem_id=ids.SCORES_TOOLS)
     table = block(table_html((), VIEWS[FIRST_VIEW], intervals=True, published=False), elem_id=ids.SCORES_TABLE)
     with gr.Row(elem_classes=["soul-charts"]):

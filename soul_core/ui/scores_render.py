@@ -85,7 +85,11 @@ class _Notes:
         self._numbers: dict[str, int] = {}
         self._whole: list[str] = []
         for place in range(len(table.columns)):
-            said = {cells[place].note for cells in table.cells if cells[place].value is not None}
+            said = {
+                cells[place].note
+                for row, cells in zip(table.rows, table.cells, strict=True)
+                if cells[place].value is not None and row.kind != "published"
+            }
             common = said.pop() if len(said) == 1 else ""
             self._whole.append(common)
             if common:
@@ -170,10 +174,9 @@ def _about(place: int, column: Column) -> str:
 
 def _row(row: Row, cells: Sequence[Cell], notes: _Notes, *, intervals: bool, tasks: bool) -> str:
     """A line of the table; ``tasks`` where rows are of several, so that each says its own."""
-    badge = text_scores.PUBLISHED_BADGE if row.kind == "published" else ""
     own = row.kind not in OTHERS
     picture = swatch(row.lane, row.position, line=row.kind in REFERENCES) if own else ""
-    below = (badge, row.card.task if tasks and own else "", row.origin)
+    below = (row.card.task if tasks and own else "", row.origin)
     small = "".join(f"<small>{escape(words)}</small>" for words in below if words)
     body = "".join(_cell(place, cell, notes, intervals=intervals) for place, cell in enumerate(cells))
     return (

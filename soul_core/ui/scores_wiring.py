@@ -47,9 +47,11 @@ def wire_scores(
         endings: Events of the Race after which there may be a new run.
     """
     scores = ScoresDesk(desk)
-    to_tail, written, known = gr.State(""), gr.State(0), gr.State([])
-    removed = gr.State("")
-    chosen = [browser, panel.runs, panel.view, panel.intervals, panel.published, panel.across, panel.up]
+    to_tail, written, removed = gr.State(""), gr.State(0), gr.State("")
+    # Which runs there were at the last look and which of them are chosen: kept here, as the load of the page and the
+    # opening of the tab both look, and neither may find what the other has not drawn yet.
+    known, picked = gr.State([]), gr.State([])
+    chosen = [browser, picked, panel.view, panel.intervals, panel.published, panel.across, panel.up]
     pair = [panel.first, panel.second, panel.number]
     drawn = [panel.table, panel.across, panel.up, panel.chart, panel.front, *pair, panel.difference, panel.logs]
 
@@ -101,6 +103,7 @@ def wire_scores(
         return {
             panel.runs: gr.Dropdown(choices=[(run.label, run.id) for run in found], value=value),
             known: listed,
+            picked: value,
             panel.notice: notice(text_scores.NO_RUNS, kind="info") if not found else gr.skip(),
         }
 
@@ -196,20 +199,21 @@ def wire_scores(
     }
     arrival: dict[str, Any] = {
         "fn": guarded(arrive, notice=panel.notice),
-        "inputs": [browser, panel.runs, known],
-        "outputs": [panel.runs, known, panel.notice],
+        "inputs": [browser, picked, known],
+        "outputs": [panel.runs, known, picked, panel.notice],
         **QUIET,
         **AS_TYPED,
     }
     following = {
         "fn": guarded(follow, notice=panel.notice),
-        "inputs": [to_tail, browser, panel.runs],
+        "inputs": [to_tail, browser, picked],
         "outputs": [panel.progress, panel.score, panel.stop, panel.notice, written],
         **QUIET,
         **AS_TYPED,
     }
-    inputs = [component.input for component in (panel.runs, panel.view, panel.published, panel.across, panel.up)]
-    gr.on([*inputs, panel.intervals.input, written.change], **redraw)
+    switches = (panel.view, panel.intervals, panel.published, panel.across, panel.up)
+    gr.on([*(switch.input for switch in switches), written.change], **redraw)
+    panel.runs.input(lambda runs: runs or [], panel.runs, picked, **QUIET, **AS_TYPED).then(**redraw)
     for event in (page.load, tab.select):
         event(**arrival).then(**redraw)
     for ending in endings:
@@ -217,14 +221,14 @@ def wire_scores(
     gr.on(
         [component.input for component in pair],
         guarded(compare, notice=panel.difference),
-        [browser, panel.runs, *pair],
+        [browser, picked, *pair],
         [*pair, panel.difference],
         **QUIET,
         **AS_TYPED,
     )
     panel.score.click(
         guarded(start, notice=panel.notice),
-        [browser, panel.runs, panel.rows, panel.slow],
+        [browser, picked, panel.rows, panel.slow],
         [browser, to_tail, panel.notice],
         trigger_mode="once",
         **QUIET,

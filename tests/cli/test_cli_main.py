@@ -13,6 +13,7 @@ from soul_core.cli.main import MODULES, main
 from soul_core.cli.screen import printable
 from soul_core.data.tasks import TASKS
 from soul_core.errors import ModelError
+from soul_core.evaluation.all_metrics import METRICS
 from soul_core.models.presets import PRESETS as MODELS
 from soul_core.objectives.registry import OBJECTIVES
 from soul_core.optim.registry import OPTIMIZERS
@@ -75,6 +76,7 @@ def test_a_soul_error_deep_inside_is_shown_verbatim(
         ("methods", "objectives", OBJECTIVES),
         ("methods", "optimizers", OPTIMIZERS),
         ("methods", "presets", PRESETS),
+        ("metrics", "metrics", {metric.name: metric for metric in METRICS}),
     ],
 )
 def test_a_list_has_everything_registered_as_words_and_as_json(
