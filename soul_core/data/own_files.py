@@ -33,7 +33,7 @@ _MOST_PARTS = 500_000
 _MOST_UNPACKED = 10 * MOST_BYTES
 _BATCH = 500
 _COLUMNS_SHOWN = 8
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _NOTHING = ("<NA>", "NaT")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # What a pickle of protocol 2 to 5 begins with; older ones are plain text and fail as a table.

@@ -5,6 +5,7 @@ Everything is looked up rather than compared pair by pair, so 20,000 rows take s
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from soul_core.data.answers import words_in
 from soul_core.data.schema import QARow
@@ -39,12 +40,14 @@ class Facts:
 
     def add(self, row: QARow, place: int) -> None:
         """Remember a row with every phrasing that it has."""
+        answers = {words_in(answer) for answer in (row.answer, row.paraphrased_answer or row.answer)}
         for question in phrasings_of(row):
             self._by_question.setdefault(words_in(question), place)
-            for answer in dict.fromkeys((row.answer, row.paraphrased_answer or row.answer)):
-                group = self._by_fact.setdefault((words_in(answer), names_in(question)), [])
+            names, content = names_in(question), content_words(question)
+            for answer in answers:
+                group = self._by_fact.setdefault((answer, names), [])
                 if len(group) < _MOST_COMPARED:
-                    group.append((content_words(question), place))
+                    group.append((content, place))
 
     def same_question(self, row: QARow) -> int | None:
         """The first row with the same question, apart from case, accents and punctuation."""
@@ -57,9 +60,15 @@ class Facts:
         return next((place for other, place in group if _similar(content, other)), None)
 
 
+@lru_cache(maxsize=4)
+def facts_of(rows: tuple[QARow, ...]) -> Facts:
+    """What is known of rows that are asked about again and again, such as the built-in ones; not to be added to."""
+    return Facts(rows)
+
+
 def repeated_in(rows: Sequence[QARow], others: Sequence[QARow]) -> Iterator[tuple[int, int, bool]]:
     """Which of ``rows`` ask for what one of ``others`` asks for: both places, and whether the question is the same."""
-    facts = Facts(others)
+    facts = facts_of(tuple(others))
     for place, row in enumerate(rows):
         same = facts.same_question(row)
         found = facts.same_fact(row) if same is None else same

@@ -9,7 +9,7 @@ from soul_core.data.facts import FACT_SETS, load_facts
 from soul_core.data.invented_authors import invented_world
 from soul_core.data.own_checks import check, is_blank
 from soul_core.data.own_files import SUFFIXES
-from soul_core.data.own_overlap import Facts, repeated_in
+from soul_core.data.own_overlap import facts_of, repeated_in
 from soul_core.data.own_rows import Rows, rows_from
 from soul_core.data.schema import ForgetTask, QARow
 from soul_core.data.sets import set_kind
@@ -92,7 +92,7 @@ def _facts(forget: Sequence[QARow]) -> dict[str, Rows]:
 def _kept(rows: Rows, forget: Sequence[QARow]) -> Rows:
     """The rows that do not ask, in any of their phrasings, for a fact to be forgotten."""
     same = {place for place, _, _ in repeated_in(rows, forget)}
-    facts = Facts(rows)
+    facts = facts_of(rows)
     for row in forget:
         same.update(place for place in (facts.same_question(row), facts.same_fact(row)) if place is not None)
     return tuple(row for place, row in enumerate(rows) if place not in same)

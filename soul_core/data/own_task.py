@@ -151,7 +151,7 @@ def load_own(place: str) -> ForgetTask:
         DatasetError: There is no such folder or file, or it cannot be used; the first error of its rows is named.
     """
     folder = Path(place.strip()).expanduser()
-    if folder.is_dir():
+    if place.strip() and folder.is_dir():
         return _load_folder(folder, f"{SOURCE.name}:{place.strip()}")
     path, other = two_paths(place)
     prepared = prepare(rows_from(path)[0], BUILT_IN if other is None else str(other))

@@ -92,7 +92,7 @@ class _Stock:
 
     def __init__(self, rows: Iterable[QARow]) -> None:
         values: dict[Group, dict[str, None]] = {}
-        self.rows: dict[Group, list[QARow]] = {}
+        self.rows: dict[Group, list[tuple[QARow, Value | None]]] = {}
         self.truths: dict[Words, set[Words]] = {}
         for row in rows:
             if row.form != "question" or not words_in(row.answer):
@@ -101,7 +101,7 @@ class _Stock:
             for group in value.groups if value else ():
                 values.setdefault(group, {}).setdefault(value.text if value else "")
             for shape in shapes_of(row):
-                self.rows.setdefault(shape, []).append(row)
+                self.rows.setdefault(shape, []).append((row, value))
             told = {words_in(row.answer)} | ({words_in(value.text)} if value else set())
             self.truths.setdefault(words_in(row.question), set()).update(told)
         self.values = {group: list(texts) for group, texts in values.items()}
@@ -128,7 +128,7 @@ def _swapped(row: QARow, stock: _Stock, seed: int) -> QARow:
             take(_with_values(row, value, _drawn(stock.values[group], draw), truths))
     if not found:
         for shape in shapes_of(row):
-            take(_with_answers(row, _drawn(stock.rows[shape], draw), truths))
+            take(_with_answers(row, value, _drawn(stock.rows[shape], draw), truths))
     return replace(row, perturbed_answers=tuple(found.values()))
 
 
@@ -139,12 +139,15 @@ def _with_values(row: QARow, value: Value, others: Iterable[str], truths: set[Wo
             yield f"{value.before}{_as_begun(other, value)}{value.after}"
 
 
-def _with_answers(row: QARow, others: Iterable[QARow], truths: set[Words]) -> Iterable[str]:
+def _with_answers(
+    row: QARow, value: Value | None, others: Iterable[tuple[QARow, Value | None]], truths: set[Words]
+) -> Iterable[str]:
     """Other rows' answers with this row's names in place of theirs."""
     own = names_of(row.question)
-    for other in others:
+    for other, told in others:
         theirs = names_of(other.question)
-        if len(own) == len(theirs) and words_in(other.answer) not in truths:
+        same = value is not None and told is not None and alike(value.text, told.text)
+        if len(own) == len(theirs) and not same and words_in(other.answer) not in truths:
             names = dict(zip(theirs, own, strict=True))
             answer = _renamed(said(other), names) if names else said(other)
             foreign = {word for name in theirs for word in words_in(name)} - set(words_in(row.question))

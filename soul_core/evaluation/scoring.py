@@ -4,7 +4,7 @@ Shape suffixes: B = rows of the batch, T = tokens, A = scored tokens of the batc
 """
 
 from collections.abc import Generator, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ from soul_core.evaluation.generation import Count
 
 # Logits of one forward are kept below this many numbers (256 MB in fp32), whatever the vocabulary.
 _MOST_LOGITS = 1 << 26
+# What is computed of them is computed of so many at once: temporaries of 16 MB are reused, larger ones are not.
+_AT_ONCE = 1 << 22
 
 
 class _Chunk(NamedTuple):
@@ -87,16 +89,12 @@ def token_scores(
     done = 0
     for chunk in _forwards(model, examples, [1] * len(examples), batch_size, autocast_dtype):
         with evaluating(model, None):
-            log_AV = torch.log_softmax(chunk.logits_AV, dim=-1)
-            own_A = log_AV.gather(-1, chunk.label_A[:, None]).squeeze(-1)
-            hit_A = log_AV.argmax(dim=-1) == chunk.label_A
-            p_AV = log_AV.exp()
-            # Where the model gives a token no chance at all, p log p is 0, not 0 times minus infinity.
-            safe_AV = log_AV.masked_fill(p_AV == 0, 0.0)
-            mean_A = (p_AV * safe_AV).sum(-1)
-            deviation_A = ((p_AV * safe_AV.square()).sum(-1) - mean_A.square()).clamp_min(0).sqrt()
-            flat = [t.double().cpu().numpy() for t in (-own_A, mean_A, deviation_A)]
-            hits = hit_A.cpu().numpy()
+            at_once = max(1, _AT_ONCE // chunk.logits_AV.shape[-1])
+            parts = [
+                _statistics(logits, label)
+                for logits, label in zip(chunk.logits_AV.split(at_once), chunk.label_A.split(at_once), strict=True)
+            ]
+            hits, *flat = (np.concatenate(of) for of in zip(*parts, strict=True))
         start = 0
         for i in chunk.rows:
             own = slice(start, start + len(examples[i].input_ids) - 1)
@@ -106,6 +104,19 @@ def token_scores(
         done += len(chunk.rows)
         yield Count(done, len(examples))
     return [scores for scores in found if scores is not None]
+
+
+def _statistics(logits_AV: Tensor, label_A: Tensor) -> tuple[npt.NDArray[Any], ...]:
+    """For each token: whether it is the first choice; its NLL; mean and deviation of log p under the model itself."""
+    log_AV = torch.log_softmax(logits_AV, dim=-1)
+    own_A = log_AV.gather(-1, label_A[:, None]).squeeze(-1)
+    hit_A = log_AV.argmax(dim=-1) == label_A
+    p_AV = log_AV.exp()
+    # Where the model gives a token no chance at all, p log p is 0, not 0 times minus infinity.
+    safe_AV = log_AV.masked_fill_(p_AV == 0, 0.0)
+    mean_A = (p_AV * safe_AV).sum(-1)
+    deviation_A = ((p_AV * safe_AV.square()).sum(-1) - mean_A.square()).clamp_min(0).sqrt()
+    return (hit_A.cpu().numpy(), *(t.double().cpu().numpy() for t in (-own_A, mean_A, deviation_A)))
 
 
 def _forwards(

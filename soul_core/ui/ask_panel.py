@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from soul_core.config import AskConfig
+from soul_core.data.sets import set_kind
 from soul_core.ui import ids, text
 from soul_core.ui.board import board_html, legend_html
 from soul_core.ui.desk import Desk
@@ -88,7 +89,7 @@ def wire_ask(panel: AskPanel, setup: SetupPanel, desk: Desk, browser: gr.Browser
 
     After each of ``endings`` (a race has ended) the question on the board is asked again: there are new models.
     """
-    names = ("task", "split", "authors")
+    names = ("task", "split", "authors", "spec")
     chosen = [setup.component(name) for name in names]
 
     def stream(
@@ -107,8 +108,8 @@ def wire_ask(panel: AskPanel, setup: SetupPanel, desk: Desk, browser: gr.Browser
         elif not asked:
             yield {panel.board: board_html(None, columns=empty_columns(after_run=bool(job_id)))}
 
-    def renew(task: str, split: str, authors: list[str]) -> dict[Any, Any]:
-        chosen_task = task_of(Form(task=task, split=split, authors=authors).task_spec)
+    def renew(task: str, split: str, authors: list[str], spec: str) -> dict[Any, Any]:
+        chosen_task = task_of(Form(task=task, split=split, authors=authors, spec=spec).task_spec)
         examples = examples_of(chosen_task)
         return {
             panel.examples: [example.question for example in examples],
@@ -120,9 +121,9 @@ def wire_ask(panel: AskPanel, setup: SetupPanel, desk: Desk, browser: gr.Browser
             },
         }
 
-    def choose_source(source: str, task: str, split: str, authors: list[str]) -> Any:
-        spec = Form(task=task, split=split, authors=authors).task_spec
-        return gr.Dropdown(choices=questions_of(task_of(spec), source), value=None)
+    def choose_source(source: str, task: str, split: str, authors: list[str], spec: str) -> Any:
+        name = Form(task=task, split=split, authors=authors, spec=spec).task_spec
+        return gr.Dropdown(choices=questions_of(task_of(name), source), value=None)
 
     asking: dict[str, Any] = {
         "fn": guarded(stream, notice=panel.notice),
@@ -158,7 +159,7 @@ def wire_ask(panel: AskPanel, setup: SetupPanel, desk: Desk, browser: gr.Browser
 
 def _labels(examples: list[Example]) -> list[str]:
     """What stands on the chips; always as many as there are chips."""
-    labels = [f"{text.SOURCES.get(example.source, example.source)}: {example.question}" for example in examples]
+    labels = [f"{set_kind(example.source).title}: {example.question}" for example in examples]
     return (labels + [""] * CHIPS)[:CHIPS]
 
 

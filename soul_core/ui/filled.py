@@ -7,7 +7,7 @@ from soul_core.errors import ConfigError
 from soul_core.objectives import options_of, retain_name
 from soul_core.session.changes import differences
 from soul_core.session.methods import lane_of, method_of
-from soul_core.ui.form import ANY, BY_NAME, PAIR, SHARED_FIELDS, Form, Layout, lane_values, preset_values
+from soul_core.ui.form import ANY, PAIR, SHARED_FIELDS, Form, Layout, lane_values, preset_values, task_fields
 
 _PAIRS = (("fo", "so"), ("fo", "so", "sign"))
 
@@ -72,13 +72,9 @@ def _written(lane: LaneConfig, preset: str) -> str:
 
 
 def _common(config: RaceConfig) -> dict[str, Any]:
-    place, _, split = config.task.rpartition(":")
-    picked = split.startswith(f"{BY_NAME}=")
     return {
         "model": config.model,
-        "task": place,
-        "split": BY_NAME if picked else split,
-        "authors": split.removeprefix(f"{BY_NAME}=").split(";") if picked else [],
+        **task_fields(config.task),
         "preset": config.preset,
         "epochs": config.epochs,
         "seed": config.seed,

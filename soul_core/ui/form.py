@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 from soul_core.config import LaneConfig, ObjectiveConfig, OptimizerConfig, RaceConfig, WeightsConfig
+from soul_core.data.source import HAND_PICKED
 from soul_core.data.tasks import TASKS
 from soul_core.errors import ConfigError
 from soul_core.objectives import OBJECTIVES, find_objective, options_of, retain_name
@@ -16,6 +17,7 @@ from soul_core.ui import text
 
 PAIR, ANY = "pair", "any"
 BY_NAME = "authors"
+OTHER = "other"
 SAME_SETTINGS = "same-settings"
 OWN_FIELDS = ("model", "task", "preset", "lanes", "epochs", "seed")
 SHARED_FIELDS = tuple(name for name in RaceConfig.model_fields if name not in OWN_FIELDS)
@@ -38,6 +40,9 @@ class Form:
         methods: Read in ``ANY`` alone, as is ``changes``.
         fo_own: What objectives have of their own, for FO, as ``npo.beta``; only the chosen one's count.
 
+        spec: Read where ``task`` is ``OTHER`` alone: the whole name of a forget set that split and authors cannot say,
+            such as picked rows, a folder or own data.
+
     A name that is left out of a group keeps its default, or what the preset says.
     """
 
@@ -45,6 +50,7 @@ class Form:
     task: Any = "invented-authors"
     split: Any = "forget10"
     authors: Any = ()
+    spec: Any = ""
     mode: Any = PAIR
     objective: Any = "graddiff"
     methods: Any = ()
@@ -65,6 +71,11 @@ class Form:
     @property
     def task_spec(self) -> str:
         """The forget set's full name."""
+        if self.task == OTHER:
+            spec = str(self.spec or "").strip()
+            if not spec:
+                raise ConfigError(text.NO_SPEC)
+            return spec
         if self.split == BY_NAME:
             names = [self.authors] if isinstance(self.authors, str) else list(self.authors or ())
             return f"{self.task}:authors={';'.join(names)}"
@@ -214,9 +225,26 @@ def preset_values(
     return lane_values(objective, lanes_for(preset, objective, weights=weights), own)
 
 
+def task_choices() -> list[tuple[str, str]]:
+    """Label and value of every task with splits, and of any other forget set."""
+    return [*((source.title, name) for name, source in TASKS.items() if source.splits), (text.OTHER_TASK, OTHER)]
+
+
+def task_fields(spec: str) -> dict[str, Any]:
+    """Task, split, authors and spec that say a forget set by its full name."""
+    place, _, split = spec.rpartition(":")
+    source = TASKS.get(place)
+    if source is not None and split in source.splits:
+        return {"task": place, "split": split, "authors": [], "spec": ""}
+    if source is not None and source.pickable and split.startswith(HAND_PICKED) and "#" not in split:
+        return {"task": place, "split": BY_NAME, "authors": split.removeprefix(HAND_PICKED).split(";"), "spec": ""}
+    usual = Form()
+    return {"task": OTHER, "split": usual.split, "authors": [], "spec": spec}
+
+
 def split_choices(task: str) -> list[tuple[str, str]]:
     """Label and value of every forget set of a task."""
-    source = TASKS[task]
+    source = TASKS[Form().task if task == OTHER else task]
     labels = text.SPLIT_LABELS_TOFU if task == "tofu" else text.SPLIT_LABELS
     choices = [(labels.get(split, split), split) for split in source.splits]
     return [*choices, (text.BY_NAME, BY_NAME)] if source.pickable else choices

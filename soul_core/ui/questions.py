@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from soul_core.data.schema import ForgetTask, QARow
+from soul_core.data.sets import set_kind
 from soul_core.data.tasks import load_task
 from soul_core.errors import ConfigError
 from soul_core.session.ask import clean_question
@@ -28,7 +29,7 @@ def task_of(spec: str) -> ForgetTask:
 
 def sources_of(task: ForgetTask) -> list[tuple[str, str]]:
     """Label and name of every set that questions can be picked from."""
-    return [(text.SOURCES.get(name, name), name) for name in task.eval_sets]
+    return [(set_kind(name).title, name) for name in task.eval_sets]
 
 
 def questions_of(task: ForgetTask, source: str) -> list[str]:

@@ -53,6 +53,14 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
+class _Job:
+    """What is remembered of a job: the runs it scores, and what it could not do."""
+
+    folders: Sequence[RunFolder]
+    said: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class ScoresDesk:
     """The tab's one way to everything below it.
 
@@ -62,7 +70,7 @@ class ScoresDesk:
 
     desk: Desk
     _starting: threading.Lock = field(default_factory=threading.Lock)
-    _said: dict[str, list[str]] = field(default_factory=dict)
+    _jobs: dict[str, _Job] = field(default_factory=dict)
 
     def runs(self, owner: str) -> list[ScoredRun]:
         """Runs that have ended and left something to score, newest first."""
@@ -89,10 +97,6 @@ class ScoresDesk:
         ]
         return Rows(rows=tuple(_placed(list(_once(found)))), troubles=(*troubles, *logs.troubles))
 
-    def signature(self, run_ids: Sequence[str], owner: str) -> tuple[tuple[str, int], ...]:
-        """Changes when a scorecard of these runs does."""
-        return tuple(one for folder in self._mine(run_ids, owner) for one in _signature(scores_of(folder.path)))
-
     def start(self, run_ids: Sequence[str], config: ScoreConfig, *, owner: str) -> str:
         """Queue the scoring of these runs; return the job's id.
 
@@ -106,19 +110,25 @@ class ScoresDesk:
         self.desk.host.check_scoring(config, runs=len(folders))
         for folder in folders:
             self.desk.host.check(folder.config)
-        said: list[str] = []
+        job = _Job(folders)
         with self._starting:  # two clicks at once must not both find nothing running
             if self.desk.jobs.busy(owner, kind=SCORE):
                 raise JobError(text_scores.ALREADY_SCORING)
             job_id = self.desk.jobs.submit(
-                SCORE, text_scores.job_label(len(folders)), lambda: self._score(folders, config, said), owner
+                SCORE, text_scores.job_label(len(folders)), lambda: self._score(job, config), owner
             )
-        self._said[job_id] = said
+        self._jobs[job_id] = job
         return job_id
+
+    def written(self, job_id: str) -> int:
+        """A number that changes whenever a scorecard of the job's runs is written."""
+        job = self._jobs.get(job_id)
+        return hash(tuple(_signature(scores_of(folder.path)) for folder in job.folders)) if job else 0
 
     def said(self, job_id: str) -> tuple[str, ...]:
         """Which models a job could not score, and why."""
-        return tuple(self._said.get(job_id, ()))
+        job = self._jobs.get(job_id)
+        return tuple(job.said) if job else ()
 
     def import_log(self, path: Path, gold: Path | None, name: str, *, owner: str) -> str:
         """Make a row of a log in TOFU's layout and keep it; return its name.
@@ -181,18 +191,17 @@ class ScoresDesk:
                 continue
         return found
 
-    def _score(
-        self, folders: Sequence[RunFolder], config: ScoreConfig, said: list[str]
-    ) -> Generator[Event, None, None]:
-        for place, folder in enumerate(folders):
+    def _score(self, job: _Job, config: ScoreConfig) -> Generator[Event, None, None]:
+        runs = len(job.folders)
+        for place, folder in enumerate(job.folders):
             scoring = score_run(folder, config, shelf=self.desk.shelf)
             labels = {lane.name: lane_label(lane) for lane in folder.config.lanes}
             models = 1 + len(labels) + bool(folder.manifest().gold)
             stages = _STAGES + (_SLOW_STAGES if config.slow else 0)
             read = yield from _overall(
-                scoring, labels, models=models, stages=stages, before=place / len(folders), share=1 / len(folders)
+                scoring, labels, models=models, stages=stages, before=place / runs, share=1 / runs
             )
-            said += read.troubles
+            job.said.extend(read.troubles)
 
 
 def lane_label(lane: LaneConfig) -> str:

@@ -42,7 +42,13 @@ def tools_html() -> str:
 
 
 def table_html(
-    rows: Sequence[Row], view: View, *, intervals: bool, published: bool, troubles: Iterable[str] = ()
+    rows: Sequence[Row],
+    view: View,
+    *,
+    intervals: bool,
+    published: bool,
+    any_run: bool = True,
+    troubles: Iterable[str] = (),
 ) -> str:
     """The table with its explanations, notes and what the downloads hold; a sentence where there is nothing.
 
@@ -51,11 +57,13 @@ def table_html(
         view: Which columns.
         intervals: Whether a number's interval stands below it.
         published: Whether published rows are wanted; then numbers that are in no table are told too.
+        any_run: Whether there is a run that could be scored.
         troubles: What went wrong, as sentences.
     """
     warnings = "".join(notice(trouble) for trouble in troubles)
     if not rows:
-        return f'{warnings}<p class="soul-empty">{escape(text_scores.NO_SCORES)}</p>'
+        said = text_scores.NO_SCORES if any_run else text_scores.NO_RUNS
+        return f'{warnings}<p class="soul-empty">{escape(said)}</p>'
     table = table_of(rows, view)
     if not table.rows:
         return f'{warnings}<p class="soul-empty">{escape(text_scores.NO_ROW_HERE)}</p>'

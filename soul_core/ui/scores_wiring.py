@@ -51,13 +51,14 @@ def wire_scores(
     # Which runs there were at the last look and which of them are chosen: kept here, as the load of the page and the
     # opening of the tab both look, and neither may find what the other has not drawn yet.
     known, picked = gr.State([]), gr.State([])
-    chosen = [browser, picked, panel.view, panel.intervals, panel.published, panel.across, panel.up]
+    chosen = [browser, picked, known, panel.view, panel.intervals, panel.published, panel.across, panel.up]
     pair = [panel.first, panel.second, panel.number]
     drawn = [panel.table, panel.across, panel.up, panel.chart, panel.front, *pair, panel.difference, panel.logs]
 
     def draw(
         state: dict[str, str] | None,
         runs: list[str] | None,
+        listed: list[str] | None,
         view: str,
         intervals: bool,
         published: bool,
@@ -79,6 +80,7 @@ def wire_scores(
                 VIEWS.get(view) or VIEWS[FIRST_VIEW],
                 intervals=bool(intervals),
                 published=bool(published),
+                any_run=bool(listed),
                 troubles=found.troubles,
             ),
             panel.across: gr.Dropdown(**points[0]),
@@ -98,13 +100,13 @@ def wire_scores(
         listed = [run.id for run in found]
         fresh = [run.id for run in found[:SHOWN_AT_FIRST] if run.id not in before]
         if not before:
-            fresh = [run.id for run in found[:SHOWN_AT_FIRST] if run.scored] or listed[:1]
+            wanted = (state or {}).get("scored", "").split(",")
+            fresh = [run.id for run in found[:SHOWN_AT_FIRST] if run.scored or run.id in wanted] or listed[:1]
         value = [run for run in listed if run in fresh or run in (runs or [])]
         return {
             panel.runs: gr.Dropdown(choices=[(run.label, run.id) for run in found], value=value),
             known: listed,
             picked: value,
-            panel.notice: notice(text_scores.NO_RUNS, kind="info") if not found else gr.skip(),
         }
 
     def start(state: dict[str, str] | None, runs: list[str] | None, rows: int, slow: bool) -> Updates:
@@ -113,28 +115,25 @@ def wire_scores(
         longest = MAX_NEW_TOKENS if desk.host.public else ScoreConfig().max_new_tokens
         config = ScoreConfig(rows=int(rows), slow=bool(slow), max_new_tokens=longest)
         job_id = scores.start(runs or [], config, owner=owner)
-        return {browser: {**state, "owner": owner, "scores": job_id}, to_tail: job_id, panel.notice: ""}
+        state = {**state, "owner": owner, "scores": job_id, "scored": ",".join(runs or [])}
+        return {browser: state, to_tail: job_id, panel.notice: ""}
 
     def attach(state: dict[str, str] | None) -> str:
         job_id = (state or {}).get("scores", "")
         return job_id if job_id and desk.alive(job_id) else ""
 
-    async def follow(job_id: str, state: dict[str, str] | None, runs: list[str] | None) -> AsyncIterator[Updates]:
+    async def follow(job_id: str) -> AsyncIterator[Updates]:
         if not job_id:
             return
         yield {panel.score: gr.Button(interactive=False), panel.stop: gr.Button(visible=True)}
-        last, counted = scores.signature(runs or [], owner_of(state)), 0
         while True:
             view = await asyncio.to_thread(desk.jobs.status, job_id)
             status = status_of(view, RaceTrack(), fraction=0.0, elapsed=None)
             if view.progress is not None:
                 status = replace(status, now=text_scores.now_scoring(view.progress.lane, view.progress.what))
-            now = await asyncio.to_thread(scores.signature, runs or [], owner_of(state))
-            counted += now != last
-            last = now
             if view.ended:
                 break
-            yield {panel.progress: progress_html(status), written: counted}
+            yield {panel.progress: progress_html(status), written: await asyncio.to_thread(scores.written, job_id)}
             await asyncio.sleep(LOOK_EVERY)
         said = "".join(notice(trouble) for trouble in scores.said(job_id))
         if view.error:
@@ -148,7 +147,7 @@ def wire_scores(
             panel.score: gr.Button(interactive=True),
             panel.stop: gr.Button(visible=False),
             panel.notice: said,
-            written: counted + 1,
+            written: scores.written(job_id),
         }
 
     def stop(state: dict[str, str] | None) -> str:
@@ -206,7 +205,7 @@ def wire_scores(
     }
     following = {
         "fn": guarded(follow, notice=panel.notice),
-        "inputs": [to_tail, browser, picked],
+        "inputs": to_tail,
         "outputs": [panel.progress, panel.score, panel.stop, panel.notice, written],
         **QUIET,
         **AS_TYPED,

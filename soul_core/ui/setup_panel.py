@@ -15,7 +15,7 @@ from soul_core.ui import ids, text
 from soul_core.ui.desk import Desk
 from soul_core.ui.fields import field_for, title_of
 from soul_core.ui.filled import form_of
-from soul_core.ui.form import BY_NAME, PAIR, Form, Layout, split_choices
+from soul_core.ui.form import BY_NAME, OTHER, PAIR, Form, Layout, split_choices, task_choices
 from soul_core.ui.guard import AS_TYPED, QUIET, guarded
 from soul_core.ui.html import block, heading
 from soul_core.ui.lane_fields import LaneFields, lane_fields
@@ -66,10 +66,19 @@ class SetupPanel:
             **updates,
             **self.lanes.put_back(form),
             **self.who.put_back(form),
-            self.component("split"): gr.update(choices=split_choices(form.task), value=form.split),
+            **self.put_task(form),
+        }
+
+    def put_task(self, form: Form) -> dict[Any, Any]:
+        """What the fields of the forget set show for a form."""
+        other = form.task == OTHER
+        return {
+            self.component("task"): gr.update(value=form.task, info=_task_help(form.task)),
+            self.component("split"): gr.update(choices=split_choices(form.task), value=form.split, visible=not other),
             self.component("authors"): gr.update(
-                choices=list(subjects_of(form.task)), value=form.authors, visible=form.split == BY_NAME
+                choices=_names_of(form.task), value=list(form.authors), visible=not other and form.split == BY_NAME
             ),
+            self.component("spec"): gr.update(value=form.spec, visible=other),
         }
 
 
@@ -86,18 +95,21 @@ def setup_panel(desk: Desk) -> SetupPanel:
         elem_id=ids.MODEL,
     )
     task = gr.Dropdown(
-        [(source.title, name) for name, source in TASKS.items() if source.splits],
+        task_choices(),
         value=form.task,
         filterable=False,
         label=text.TASK,
-        info=TASKS[form.task].description,
+        info=_task_help(form.task),
         elem_id=ids.TASK,
+    )
+    spec = gr.Textbox(
+        label=text.SPEC, info=text.SPEC_HELP, placeholder=text.SPEC_PLACEHOLDER, visible=False, elem_id=ids.SPEC
     )
     split = gr.Dropdown(
         split_choices(form.task), value=form.split, filterable=False, label=text.SPLIT, elem_id=ids.SPLIT
     )
     authors = gr.Dropdown(
-        list(subjects_of(form.task)),
+        _names_of(form.task),
         value=[],
         multiselect=True,
         label=text.AUTHORS,
@@ -133,6 +145,7 @@ def setup_panel(desk: Desk) -> SetupPanel:
         "task": task,
         "split": split,
         "authors": authors,
+        "spec": spec,
         "mode": who.mode,
         "objective": who.objective,
         "methods": who.methods,
@@ -160,14 +173,19 @@ def setup_panel(desk: Desk) -> SetupPanel:
 
 def wire_setup(panel: SetupPanel, desk: Desk, page: gr.Blocks) -> None:
     """Choices that follow from others; then, whatever changed: note, command and estimate."""
-    task, split, authors = (panel.component(name) for name in ("task", "split", "authors"))
+    task, split, authors, spec = (panel.component(name) for name in ("task", "split", "authors", "spec"))
 
     def choose_task(name: str) -> dict[Any, Any]:
         splits = split_choices(name)
         return {
-            task: gr.Dropdown(info=TASKS[name].description),
-            split: gr.Dropdown(choices=splits, value=[value for _, value in splits if value != BY_NAME][-1]),
-            authors: gr.Dropdown(choices=list(subjects_of(name)), value=[], visible=False),
+            task: gr.Dropdown(info=_task_help(name)),
+            split: gr.Dropdown(
+                choices=splits,
+                value=[value for _, value in splits if value != BY_NAME][-1],
+                visible=name != OTHER,
+            ),
+            authors: gr.Dropdown(choices=_names_of(name), value=[], visible=False),
+            spec: gr.Textbox(visible=name == OTHER),
         }
 
     def choose_split(name: str) -> Any:
@@ -191,7 +209,7 @@ def wire_setup(panel: SetupPanel, desk: Desk, page: gr.Blocks) -> None:
         }
 
     # ``input`` and not ``change``: only a person's choice overwrites fields, not a form put back after a reload.
-    task.input(choose_task, task, [task, split, authors], **QUIET)
+    task.input(choose_task, task, [task, split, authors, spec], **QUIET)
     split.change(choose_split, split, authors, **QUIET)
     wire_who(panel.who, panel.lanes, panel.component("preset"))
     outputs = [panel.command, panel.preset_note, panel.gold_box, panel.notice]
@@ -232,6 +250,15 @@ def wire_estimate(panel: SetupPanel, desk: Desk, page: gr.Blocks, endings: list[
     gr.on([page.load, *triggers], **how)
     for ending in endings:
         ending.then(**how)
+
+
+def _task_help(task: str) -> str:
+    return text.OTHER_HELP if task == OTHER else TASKS[task].description
+
+
+def _names_of(task: str) -> list[str]:
+    """Whom one can pick by name."""
+    return [] if task == OTHER else list(subjects_of(task))
 
 
 def estimate_html(sentence: str) -> str:

@@ -1,5 +1,7 @@
 """Every sentence of the page, and the few functions that put numbers into one. It knows no component."""
 
+from soul_core.data.sets import set_kind
+
 TITLE = "SOUL"
 TAGLINE = "Watch a language model forget."
 WHAT_IT_IS = (
@@ -22,6 +24,12 @@ MODEL_HELP = "Choose one, or type a hub id or a local folder."
 MODEL_HELP_PUBLIC = "Choose one, or type a hub id."
 TASK = "Questions"
 SPLIT = "Forget set"
+OTHER_TASK = "Another forget set…"
+OTHER_HELP = "Picked rows, your own data, a folder: anything that a forget set can be called by."
+SPEC = "Forget set by its full name"
+SPEC_HELP = "As on the command line, such as tofu:forget10#rows=1-20. The Data tab writes it for you."
+SPEC_PLACEHOLDER = "task:split#rows=1-20, own:path/to/facts.csv or path/to/folder:forget10"
+NO_SPEC = "No forget set is named. Write one, such as tofu:forget10#rows=1-20, or choose a task from the list."
 BY_NAME = "Authors by name"
 AUTHORS = "Authors to forget"
 MODE = "What runs"
@@ -151,12 +159,6 @@ SOURCE = "Pick from"
 PICK = "Question list"
 ASK = "Ask"
 ASK_ADVANCED = "Advanced"
-SOURCES = {
-    "forget": "Forget set",
-    "retain": "Retain set",
-    "real_authors": "Real authors",
-    "world_facts": "World facts",
-}
 TRUTH = "True answer"
 NO_TRUTH = "No known answer: this question is in none of the sets."
 BOARD_EMPTY = "Ask something, and the answers stream in here."
@@ -290,7 +292,7 @@ def too_much_for_shared(name: str, value: int | str, limit: int) -> str:
 
 def measured(matcher: str, eval_rows: dict[str, int]) -> str:
     """How the curves' accuracy is measured, in plain sentences."""
-    rows = ", ".join(f"{count} of {SOURCES.get(name, name).lower()}" for name, count in eval_rows.items())
+    rows = ", ".join(f"{count} of {set_kind(name).title.lower()}" for name, count in eval_rows.items())
     return (
         "A question counts as answered when the model's own greedy answer is nearer to the right answer than to every "
         f"wrong one; a tie is wrong. Nearness: {matcher} For real authors and world facts the answer must contain "

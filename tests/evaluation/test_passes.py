@@ -7,6 +7,7 @@ import torch
 from soul_core.data.prompts import PLAIN, encode_prompt, template_of
 from soul_core.data.schema import QARow
 from soul_core.errors import DatasetError
+from soul_core.evaluation import scoring
 from soul_core.evaluation.generation import decode_answer
 from soul_core.evaluation.passes import Pass
 from tests.evaluation.counting import Counted
@@ -152,3 +153,22 @@ def test_progress_reaches_the_total_of_both_passes_under_the_lanes_name():
 def test_nothing_wished_for_is_nothing_done():
     reports, _ = run_out(fresh().run(lively_model("llama"), max_new_tokens=3))
     assert reports == []
+
+
+def test_every_tokens_statistics_are_their_definition_however_many_are_computed_at_once(monkeypatch):
+    model, wanted = lively_model("llama"), fresh()
+    wish = wanted.score(ROWS[1])
+    ids = wanted.example(wish).input_ids
+    with torch.no_grad():
+        log_p = model(torch.tensor([ids])).logits[0, :-1].double().log_softmax(-1)
+    p = log_p.exp()
+    mean = (p * log_p).sum(-1)
+    deviation = (p * (log_p - mean[:, None]).square()).sum(-1).sqrt()
+    for at_once in (1, 300 * 7, 1 << 22):
+        monkeypatch.setattr(scoring, "_AT_ONCE", at_once)
+        _, passed = run_out(wanted.run(model, max_new_tokens=1))
+        scores = passed.scores(wish)
+        assert scores.nll_T == pytest.approx(-log_p[range(len(ids) - 1), ids[1:]].numpy(), rel=1e-5, abs=1e-5)
+        assert scores.mean_T == pytest.approx(mean.numpy(), rel=1e-5, abs=1e-5)
+        assert scores.deviation_T == pytest.approx(deviation.numpy(), rel=1e-4, abs=1e-4)
+        assert scores.hit_T.tolist() == (log_p.argmax(-1) == torch.tensor(ids[1:])).tolist()

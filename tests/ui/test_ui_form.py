@@ -39,11 +39,11 @@ def test_an_untouched_form_is_the_default_race():
 
 
 def test_every_setting_of_a_race_has_a_place_on_the_page():
-    # Twelve single values, the shared ones, the weights, and for both lanes optimizer, objective and what objectives
+    # Thirteen single values, the shared ones, the weights, and for both lanes optimizer, objective and what objectives
     # have of their own.
     layout = Layout.now()
     own = sum(len(entry.fields) for entry in OBJECTIVES.values() if entry.kind == "trained")
-    expected = 12 + len(SHARED_FIELDS) + len(WEIGHT_FIELDS)
+    expected = 13 + len(SHARED_FIELDS) + len(WEIGHT_FIELDS)
     expected += 2 * (len(OBJECTIVE_FIELDS) + own) + len(FO_FIELDS) + len(SO_FIELDS)
     assert len(layout.plain) + sum(len(names) for names in layout.groups.values()) == expected
     assert "name" not in SO_FIELDS

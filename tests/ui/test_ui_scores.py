@@ -284,6 +284,7 @@ def test_each_header_has_a_button_that_opens_its_explanation():
 
 def test_without_scores_it_says_what_to_do():
     assert "press Score" in table_html((), VIEWS["soul"], intervals=True, published=False)
+    assert "Go to the Race tab" in table_html((), VIEWS["soul"], intervals=True, published=False, any_run=False)
     assert "Choose another view" in table_html(four_rows(), VIEWS["copyright"], intervals=True, published=False)
     said = table_html((), VIEWS["soul"], intervals=True, published=False, troubles=["It <is> broken."])
     assert "It &lt;is&gt; broken." in said
@@ -298,7 +299,7 @@ def test_names_notes_and_what_is_saved_are_escaped():
     tags = Tags(markup)
     assert tags.all("script") == tags.all("img") == []
     assert len(tags.all("textarea")) == 3
-    figure, said = scatter([bad, *four_rows()], "forget.acc", "forget.acc")
+    figure, _ = scatter([bad, *four_rows()], "forget.acc", "forget.acc")
     (drawn,) = [trace for trace in figure["data"] if trace["uid"] == evil]
     assert "<script" not in drawn["name"] + drawn["hovertemplate"]
 
@@ -342,7 +343,8 @@ def test_the_front_joins_the_methods_that_none_beats_and_leaves_references_out()
     (line,) = [trace for trace in figure["data"] if trace["uid"].startswith("front")]
     assert (line["x"], line["y"]) == ([0.3, 0.6], [0.6, 0.7])
     assert said == (
-        "On the front of Forget: Accuracy and Model utility, from most forgotten: SO (0.300, 0.600); FO (0.600, 0.700)."
+        "On the front of Forget: Accuracy and Model utility, from most forgotten: SO (0.300, 0.600); "
+        "FO (0.600, 0.700)."
     )
     assert "Beaten (0.700, 0.650)" in figure["alt"]
     assert len(figure["data"]) == 6
