@@ -24,6 +24,7 @@ COMMANDS = [shlex.split(line)[3:] for line in SHELL if line.startswith("python -
 # Made by running things here; never part of the repository.
 MADE = {"runs", "build", "__pycache__"}
 # Used where they are installed; nothing needs them.
+IMPORTED_AS = {"scikit-learn": "sklearn", "pyyaml": "yaml"}
 EXTRAS = {"sentence_transformers"}
 
 
@@ -120,7 +121,7 @@ def test_the_app_imports_exactly_what_it_requires():
                 argument = node.args[0]
                 imported |= {str(argument.value).split(".")[0]} if isinstance(argument, ast.Constant) else set()
     imported -= {*sys.stdlib_module_names, "soul_core", *EXTRAS}
-    required = {r.name.replace("-", "_") for r in requirements("requirements.txt")}
+    required = {IMPORTED_AS.get(r.name, r.name.replace("-", "_")) for r in requirements("requirements.txt")}
     assert imported <= required, "imported but not in requirements.txt"
     assert required <= imported, "in requirements.txt but imported nowhere"
     assert [name for name in required if find_spec(name) is None] == []

@@ -239,16 +239,22 @@ def _asking_seconds(
     )
 
 
-def _require_here(spec: str) -> None:
-    """An estimate never downloads weights."""
+def is_here(spec: str) -> bool:
+    """Whether a model can be loaded without a download; what is no model at all counts too: loading says so better."""
     preset = PRESETS.get(spec)
     if (preset is not None and preset.source == "shipped") or Path(spec).expanduser().is_dir():
-        return
+        return True
     hub_id = preset.where if preset is not None else spec
     try:
         cached = [try_to_load_from_cache(hub_id, f"model.safetensors{end}") for end in ("", ".index.json")]
-    except ValueError:  # no hub id at all: loading says so better
-        return
-    if not any(isinstance(path, str) for path in cached):
+    except ValueError:
+        return True
+    return any(isinstance(path, str) for path in cached)
+
+
+def _require_here(spec: str) -> None:
+    """An estimate never downloads weights."""
+    if not is_here(spec):
+        preset = PRESETS.get(spec)
         size = f" ({4 * preset.parameters / 1e9:.0f} GB in memory)" if preset and preset.parameters else ""
         raise ModelError(f"“{spec}”{size} is not on this machine yet. Its time is known once a race has fetched it.")

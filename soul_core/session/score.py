@@ -42,6 +42,8 @@ from soul_core.session.material import rows_hash
 from soul_core.session.room import out_of_memory
 from soul_core.session.runmodels import Place, places_of_run
 
+__all__ = ["GOLD", "ScoreConfig", "score_model", "score_models", "score_run"]
+
 GOLD = "gold"
 
 

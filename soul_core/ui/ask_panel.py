@@ -17,7 +17,7 @@ from soul_core.ui.guard import AS_TYPED, QUIET, guarded
 from soul_core.ui.html import block, heading
 from soul_core.ui.panelists import AskForm, answers, empty_columns
 from soul_core.ui.questions import Example, examples_of, questions_of, sources_of, task_of
-from soul_core.ui.setup_panel import SetupPanel
+from soul_core.ui.setup_panel import SetupPanel, owner_of
 
 CHIPS = 5
 
@@ -98,7 +98,7 @@ def wire_ask(panel: AskPanel, setup: SetupPanel, desk: Desk, browser: gr.Browser
         form = AskForm(question=asked, temperature=temperature, samples=samples)
         config = setup.form(*values).config()
         yield {panel.notice: "", panel.asked: asked}
-        for board in answers(desk, config, form, job_id=(state or {}).get("job", "")):
+        for board in answers(desk, config, form, job_id=(state or {}).get("job", ""), owner=owner_of(state)):
             yield {panel.board: board_html(board)}
 
     def again(state: dict[str, str] | None, asked: str, *values: Any) -> Iterator[Any]:
@@ -108,8 +108,10 @@ def wire_ask(panel: AskPanel, setup: SetupPanel, desk: Desk, browser: gr.Browser
         elif not asked:
             yield {panel.board: board_html(None, columns=empty_columns(after_run=bool(job_id)))}
 
-    def renew(task: str, split: str, authors: list[str], spec: str) -> dict[Any, Any]:
-        chosen_task = task_of(Form(task=task, split=split, authors=authors, spec=spec).task_spec)
+    def renew(state: dict[str, str] | None, task: str, split: str, authors: list[str], spec: str) -> dict[Any, Any]:
+        name = Form(task=task, split=split, authors=authors, spec=spec).task_spec
+        desk.host.check_task(name, owner=owner_of(state))
+        chosen_task = task_of(name)
         examples = examples_of(chosen_task)
         return {
             panel.examples: [example.question for example in examples],
@@ -121,8 +123,11 @@ def wire_ask(panel: AskPanel, setup: SetupPanel, desk: Desk, browser: gr.Browser
             },
         }
 
-    def choose_source(source: str, task: str, split: str, authors: list[str], spec: str) -> Any:
+    def choose_source(
+        state: dict[str, str] | None, source: str, task: str, split: str, authors: list[str], spec: str
+    ) -> Any:
         name = Form(task=task, split=split, authors=authors, spec=spec).task_spec
+        desk.host.check_task(name, owner=owner_of(state))
         return gr.Dropdown(choices=questions_of(task_of(name), source), value=None)
 
     asking: dict[str, Any] = {
@@ -143,13 +148,15 @@ def wire_ask(panel: AskPanel, setup: SetupPanel, desk: Desk, browser: gr.Browser
     for index, chip in enumerate(panel.chips):
         chip.click(_nth(index), panel.examples, panel.question, **QUIET).then(**asking)
     panel.pick.input(_same, panel.pick, panel.question, **QUIET).then(**asking)
-    panel.source.input(guarded(choose_source, notice=None), [panel.source, *chosen], panel.pick, **QUIET, **AS_TYPED)
+    panel.source.input(
+        guarded(choose_source, notice=None), [browser, panel.source, *chosen], panel.pick, **QUIET, **AS_TYPED
+    )
     outputs = [panel.examples, panel.source, panel.pick, *panel.chips]
     # A forget set that is not complete yet (no author chosen) keeps the questions of the one before.
     gr.on(
         [component.change for component in chosen],
         guarded(renew, notice=None),
-        chosen,
+        [browser, *chosen],
         outputs,
         trigger_mode="always_last",
         **QUIET,

@@ -64,7 +64,7 @@ class Desk:
 
     def submit(self, config: RaceConfig, *, owner: str = "") -> str:
         """Queue a race that this host allows and whose forget set exists; return its job's id."""
-        self.host.check(config)
+        self.host.check(config, owner=owner)
         task_of(config.task)
         return self.jobs.submit_race(config, owner)
 
@@ -104,9 +104,9 @@ class Desk:
         for _ in ask({"original": model}, WARM_UP, max_new_tokens=1):
             pass
 
-    def estimate(self, config: RaceConfig) -> str:
+    def estimate(self, config: RaceConfig, *, owner: str = "") -> str:
         """Time and memory of a race in one line; later, if a job runs now, because it would be measured wrongly."""
-        self.host.check(config)
+        self.host.check(config, owner=owner)
         if self.jobs.busy():
             return text.ESTIMATE_LATER
         found = estimate(config, shelf=self.shelf, has_gold=bool(self.gold_of(config)))

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from soul_core.config import RaceConfig, ScoreConfig
+from soul_core.data import own_task
 from soul_core.data.picking import divided
 from soul_core.data.tasks import is_local
 from soul_core.errors import ConfigError, DatasetError
+from soul_core.runs.manifest import owner_mark
 from soul_core.ui import text, text_scores
 
+OWN = "own"
+"""Folder beside the runs in which the page keeps what people bring: their facts and the models taught with them."""
 MAX_EPOCHS = 10
 MAX_EVAL_ROWS = 200
 MAX_NEW_TOKENS = 128
@@ -21,18 +25,28 @@ MAX_LOG_MB, MAX_LOG_MB_SHARED = 200, 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """Where the page runs. ``public`` means that strangers share the machine."""
+    """Where the page runs.
+
+    Attributes:
+        public: Whether strangers share the machine.
+        own: Where the page keeps each browser's own facts and taught models, in a folder of its owner's mark: the only
+            folders that a shared host reads. None where nothing is kept.
+    """
 
     public: bool = False
+    own: Path | None = None
 
-    def check(self, config: RaceConfig) -> None:
-        """Refuse what a shared host does not do; a ConfigError says what and why."""
+    def check(self, config: RaceConfig, *, owner: str = "") -> None:
+        """Refuse what a shared host does not do; a ConfigError says what and why.
+
+        Args:
+            config: What is wanted.
+            owner: Token of the browser that wants it; empty owns nothing.
+        """
         if not self.public:
             return
-        self.check_model(config.model)
-        place = divided(config.task)[0].rpartition(":")[0]
-        if _is_local(place) or is_local(config.task):
-            raise ConfigError(text.local_on_shared("forget set", config.task))
+        self.check_model(config.model, owner=owner)
+        self.check_task(config.task, owner=owner)
         if config.eval_rows == 0:
             raise ConfigError(text.too_much_for_shared("Rows evaluated", "0 (all of them)", MAX_EVAL_ROWS))
         for name, value, limit in (
@@ -68,15 +82,38 @@ class Host:
         if size > limit * 2**20:
             raise DatasetError(text_scores.too_large(size / 2**20, limit))
 
-    def check_model(self, spec: str) -> None:
-        """Refuse a local folder on a shared host."""
-        if self.public and _is_local(spec):
+    def check_model(self, spec: str, *, owner: str = "") -> None:
+        """Refuse a local folder on a shared host, unless the owner taught it here."""
+        if self.public and _is_local(spec) and not self._is_own(spec, owner):
             raise ConfigError(text.local_on_shared("model", spec))
 
+    def check_task(self, spec: str, *, owner: str = "") -> None:
+        """Refuse a forget set from a file on a shared host, unless it is the owner's own, kept here."""
+        if not self.public:
+            return
+        whole = divided(spec)[0]
+        name, _, place = whole.partition(":")
+        # Only a folder: behind a file’s path may stand “+” and another file.
+        if name == own_task.SOURCE.name and Path(place).is_dir() and self._is_own(place, owner):
+            return
+        if _is_local(whole.rpartition(":")[0]) or is_local(spec):
+            raise ConfigError(text.local_on_shared("forget set", spec))
 
-def here(*, public: bool) -> Host:
+    def reads(self, spec: str, *, owner: str = "") -> bool:
+        """Whether a model's name may be the path of a folder."""
+        return not self.public or self._is_own(spec, owner)
+
+    def _is_own(self, place: str, owner: str) -> bool:
+        if self.own is None or not owner:
+            return False
+        mine = (self.own / owner_mark(owner)).resolve()
+        found = Path(place).resolve()
+        return found != mine and found.is_relative_to(mine)
+
+
+def here(*, public: bool, own: Path | None = None) -> Host:
     """The host as the environment tells: a Space is shared, and so is what was started with ``--public``."""
-    return Host(public=public or bool(os.environ.get("SPACE_ID")))
+    return Host(public=public or bool(os.environ.get("SPACE_ID")), own=own)
 
 
 def _is_local(spec: str) -> bool:

@@ -33,10 +33,10 @@ def build_page(desk: Desk) -> gr.Blocks:
             with gr.Tab(text_scores.TAB, id="scores") as scores_tab, gr.Column(elem_id=ids.SCORES):
                 scores = scores_panel(desk)
         add_api(desk)
-        wire_setup(setup, desk, page)
+        wire_setup(setup, desk, page, browser)
         wire_gold(setup, desk, page, browser)
         endings = wire_race(race, setup, desk, page, browser)
-        wire_estimate(setup, desk, page, endings)
+        wire_estimate(setup, desk, page, browser, endings)
         wire_ask(ask, setup, desk, browser, endings)
         wire_scores(scores, desk, page, browser, scores_tab, endings)
     return page  # type: ignore[no-any-return]

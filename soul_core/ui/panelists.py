@@ -38,7 +38,7 @@ def empty_columns(*, after_run: bool = False) -> tuple[Column, ...]:
     )
 
 
-def answers(desk: Desk, config: RaceConfig, form: AskForm, *, job_id: str) -> Iterator[Board]:
+def answers(desk: Desk, config: RaceConfig, form: AskForm, *, job_id: str, owner: str = "") -> Iterator[Board]:
     """The board while the answers grow; ends with the complete one.
 
     Args:
@@ -46,14 +46,16 @@ def answers(desk: Desk, config: RaceConfig, form: AskForm, *, job_id: str) -> It
         config: What Setup says, for a browser that has no run.
         form: The question.
         job_id: The browser's run, empty if it has none.
+        owner: The browser's token; on a shared host it may ask what it taught itself.
     """
     question = checked_question(form.question)
     folder = _folder(desk, job_id)
     config = folder.config if folder else config
-    desk.host.check(config)
+    if folder is None:  # what a run was allowed to take, its questions may
+        desk.host.check(config, owner=owner)
     known = known_row(config.task, question)
     yield Board(question=question, columns=_loading(config), truth=known)
-    models = models_of_run(folder, desk.shelf) if folder else _without_run(desk, config)
+    models = models_of_run(folder, desk.shelf) if folder else _without_run(desk, config, owner)
     columns = _columns(config, models, running=bool(job_id) and desk.alive(job_id))
     board = Board(question=question, columns=columns, truth=known, refusals=tuple(refusals()))
     updates = ask(
@@ -82,7 +84,7 @@ def _folder(desk: Desk, job_id: str) -> RunFolder | None:
         return None
 
 
-def _without_run(desk: Desk, config: RaceConfig) -> dict[str, LoadedModel]:
+def _without_run(desk: Desk, config: RaceConfig, owner: str) -> dict[str, LoadedModel]:
     """The original and, where one is at hand, the gold."""
     specs = {"original": config.model, "gold": desk.gold_of(config)}
     found = {}
@@ -92,7 +94,7 @@ def _without_run(desk: Desk, config: RaceConfig) -> dict[str, LoadedModel]:
         try:
             found[lane] = desk.shelf.get(
                 spec,
-                lambda spec=spec: load_model(spec, allow_local=not desk.host.public),  # type: ignore[misc]
+                lambda spec=spec: load_model(spec, allow_local=desk.host.reads(spec, owner=owner)),  # type: ignore[misc]
             )
         except ModelError:
             # A gold that cannot be had leaves its column empty; without the original there is nothing to ask.

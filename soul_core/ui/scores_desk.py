@@ -109,7 +109,7 @@ class ScoresDesk:
             raise ConfigError(text_scores.NOT_YOURS if run_ids else text_scores.NOTHING_CHOSEN)
         self.desk.host.check_scoring(config, runs=len(folders))
         for folder in folders:
-            self.desk.host.check(folder.config)
+            self.desk.host.check(folder.config, owner=owner)
         job = _Job(folders)
         with self._starting:  # two clicks at once must not both find nothing running
             if self.desk.jobs.busy(owner, kind=SCORE):

@@ -13,7 +13,7 @@ from soul_core.models.shelf import Shelf
 from soul_core.runs.store import RunStore
 from soul_core.session.plugins import load_plugin
 from soul_core.ui.desk import Desk
-from soul_core.ui.host import here
+from soul_core.ui.host import OWN, here
 from soul_core.ui.page import build_page
 from soul_core.ui.theme import launch_arguments
 
@@ -34,7 +34,7 @@ def serve(*, host: str, port: int, runs: Path, public: bool, plugins: Sequence[s
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     store = RunStore(runs)
     shelf = Shelf(SHELF_BYTES)
-    desk = Desk(store=store, jobs=Jobs(store, shelf=shelf), shelf=shelf, host=here(public=public))
+    desk = Desk(store=store, jobs=Jobs(store, shelf=shelf), shelf=shelf, host=here(public=public, own=runs / OWN))
     page = build_page(desk).queue(max_size=QUEUE)
     try:
         _, address, _ = page.launch(server_name=host, server_port=port, prevent_thread_lock=True, **launch_arguments())

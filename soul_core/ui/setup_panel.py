@@ -171,7 +171,7 @@ def setup_panel(desk: Desk) -> SetupPanel:
     )
 
 
-def wire_setup(panel: SetupPanel, desk: Desk, page: gr.Blocks) -> None:
+def wire_setup(panel: SetupPanel, desk: Desk, page: gr.Blocks, browser: gr.BrowserState) -> None:
     """Choices that follow from others; then, whatever changed: note, command and estimate."""
     task, split, authors, spec = (panel.component(name) for name in ("task", "split", "authors", "spec"))
 
@@ -191,7 +191,7 @@ def wire_setup(panel: SetupPanel, desk: Desk, page: gr.Blocks) -> None:
     def choose_split(name: str) -> Any:
         return gr.Dropdown(visible=name == BY_NAME)
 
-    def describe(*values: Any) -> dict[Any, Any]:
+    def describe(state: dict[str, str] | None, *values: Any) -> dict[Any, Any]:
         form = panel.form(*values)
         pair = form.mode == PAIR
         if pair and not is_trained(form.objective):  # said where it is chosen, with what to do
@@ -200,7 +200,7 @@ def wire_setup(panel: SetupPanel, desk: Desk, page: gr.Blocks) -> None:
         weights = form.weights_config if pair else ALL_WEIGHTS
         note = preset_html(form.preset, objective, edited=pair and form.edited, weights=weights)
         config = form.config()
-        desk.host.check(config)
+        desk.host.check(config, owner=owner_of(state))
         return {
             panel.command: desk.command(config),
             panel.preset_note: note,
@@ -217,7 +217,7 @@ def wire_setup(panel: SetupPanel, desk: Desk, page: gr.Blocks) -> None:
     gr.on(
         [page.load, *triggers],
         guarded(describe, notice=panel.notice),
-        panel.inputs,
+        [browser, *panel.inputs],
         outputs,
         trigger_mode="always_last",
         **QUIET,
@@ -225,12 +225,14 @@ def wire_setup(panel: SetupPanel, desk: Desk, page: gr.Blocks) -> None:
     )
 
 
-def wire_estimate(panel: SetupPanel, desk: Desk, page: gr.Blocks, endings: list[Any]) -> None:
+def wire_estimate(
+    panel: SetupPanel, desk: Desk, page: gr.Blocks, browser: gr.BrowserState, endings: list[Any]
+) -> None:
     """Estimate after the load, after every change and after every race: while one runs, nothing is measured."""
 
-    def estimate(*values: Any) -> str:
+    def estimate(state: dict[str, str] | None, *values: Any) -> str:
         try:
-            return estimate_html(desk.estimate(panel.form(*values).config()))
+            return estimate_html(desk.estimate(panel.form(*values).config(), owner=owner_of(state)))
         except ModelError as error:
             return estimate_html(str(error))
         except SoulError:
@@ -238,7 +240,7 @@ def wire_estimate(panel: SetupPanel, desk: Desk, page: gr.Blocks, endings: list[
 
     how: dict[str, Any] = {
         "fn": guarded(estimate, notice=None),
-        "inputs": panel.inputs,
+        "inputs": [browser, *panel.inputs],
         "outputs": panel.estimate,
         "trigger_mode": "always_last",
         "show_progress": "hidden",
@@ -259,6 +261,11 @@ def _task_help(task: str) -> str:
 def _names_of(task: str) -> list[str]:
     """Whom one can pick by name."""
     return [] if task == OTHER else list(subjects_of(task))
+
+
+def owner_of(state: dict[str, str] | None) -> str:
+    """The token of the browser; empty before it has one."""
+    return (state or {}).get("owner", "")
 
 
 def estimate_html(sentence: str) -> str:

@@ -255,7 +255,7 @@ def test_a_run_is_scored_with_progress_outlives_a_reload_and_stops(open_page, sc
     expect(page.locator("#soul-scores-notice")).to_contain_text("Scored.")
     expect(page.locator("#soul-scores-stop")).to_be_hidden()
     # What is there is not scored again, so this ends at once; all rows are another matter, and are stopped.
-    page.locator("#soul-scores-rows label", has_text=re.compile("^All$")).click()
+    page.locator("#soul-scores-rows").get_by_text("All", exact=True).click()
     page.click("#soul-scores-start")
     expect(page.locator("#soul-scores-stop")).to_be_visible()
     page.click("#soul-scores-stop")
