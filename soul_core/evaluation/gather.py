@@ -27,6 +27,8 @@ PROMPT_LENGTHS = (100, 300)
 _LEAST_CONTINUATION = 10
 # The perplexity of a corpus is known from this many of its texts to a few per cent.
 _MOST_RUNNING = 200
+# The authors of EL try every beginning of texts of 200 tokens; longer ones are tried as often, in larger steps.
+_MOST_BEGINNINGS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +151,7 @@ class Gathering:
                 tokenizer,
                 [text[: len(text) - scores.ends] for text, scores in zip(ids, known, strict=True)],
                 hits=[scores.hit_T for scores in known],
+                most=_MOST_BEGINNINGS,
                 batch_size=batch_size,
                 autocast_dtype=autocast_dtype,
             ),
