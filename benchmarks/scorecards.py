@@ -30,7 +30,7 @@ SHELF_BYTES = 1 << 30
 SHOWN = (
     "forget.acc", "forget.rouge_l", "forget.probability", "retain.acc", "retain.rouge_l", "real_authors.acc",
     "world_facts.acc", "forget_quality", "forget_quality_log10", "model_utility", "model_utility_arithmetic",
-    "same_model_ks", "forget.extraction_strength", "forget.exact_memorization", "fluency",
+    "same_model_ks", "forget.readable", "forget.extraction_strength", "forget.exact_memorization",
 )  # fmt: skip
 """The columns of the printed table; the JSON has every number."""
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from io import StringIO
@@ -15,6 +16,7 @@ SUFFIXES = (".json", ".jsonl", ".csv", ".parquet")
 MOST_BYTES = 2 * 1024**3
 MOST_ROWS = 200_000
 _LONGEST_CELL = 64 * 1024**2
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 Columns = Mapping[str, Any]
 
@@ -64,7 +66,7 @@ def _json_array(text: str) -> list[Columns] | None:
     if not text.lstrip().startswith("["):
         return None
     try:
-        rows = json.loads(text)
+        rows = _loads(text)
     except ValueError:
         return None
     return rows if all(isinstance(row, dict) for row in rows) else None
@@ -75,7 +77,7 @@ def _json_lines(name: str, text: str) -> Iterator[Columns]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
-                fields = json.loads(line)
+                fields = _loads(line)
             except ValueError:
                 fields = None
             if not isinstance(fields, dict):
@@ -83,6 +85,17 @@ def _json_lines(name: str, text: str) -> Iterator[Columns]:
                     f"Line {number} of {name} is not a JSON object. Write one object per line, as TOFU does."
                 )
             yield fields
+
+
+def _loads(text: str) -> Any:
+    """The value of a JSON text, half a surrogate pair replaced by “?”: no tokenizer takes one."""
+    try:
+        value = json.loads(text)
+        if _SURROGATE.search(text):
+            value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    except RecursionError as error:
+        raise ValueError("lists inside lists without end") from error
+    return value
 
 
 def _csv(path: Path) -> Iterator[Columns]:
@@ -109,7 +122,8 @@ def _parquet(path: Path) -> Iterator[Columns]:
         with parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=1000):
                 yield from batch.to_pylist()
-    except arrow_error as error:
+    # Damage inside a column is an OSError, a date or text that Python cannot hold one of the others.
+    except (arrow_error, OSError, ValueError, OverflowError) as error:
         raise DatasetError(f"{path.name} is not a Parquet file that can be read. Export it again.") from error
 
 

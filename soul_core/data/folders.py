@@ -48,11 +48,19 @@ def _declared(folder: Path) -> dict[tuple[str, str], list[Path]]:
                 path
                 for pattern in (patterns if isinstance(patterns, list) else [patterns])
                 if isinstance(pattern, str) and _inside(pattern)
-                for path in sorted(folder.glob(pattern))
+                for path in _matching(folder, pattern)
                 if path.suffix in SUFFIXES and path.is_file()
             ]
             found[config, str(part.get("split", "train"))] = matched
     return found
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    """The paths that a stranger's pattern matches; none where it is no pattern."""
+    try:
+        return sorted(folder.glob(pattern))
+    except (OSError, ValueError):
+        return []
 
 
 def _inside(pattern: str) -> bool:
@@ -73,6 +81,7 @@ def _header(readme: Path) -> dict[str, Any]:
     yaml = import_module("yaml")
     try:
         header = yaml.safe_load(lines[0].removeprefix("---"))
-    except yaml.YAMLError:
+    # A date that there is not, or lists inside lists without end.
+    except (yaml.YAMLError, ValueError, RecursionError):
         return {}
     return header if isinstance(header, dict) else {}

@@ -68,7 +68,12 @@ def read_tofu_log(path: Path) -> TofuLog:
                 f"{name} has {path.stat().st_size / 2**20:.0f} MB; a log may have {LARGEST_FILE // 2**20}. Leave out "
                 f"all fields but {', '.join(_FIELDS)}."
             )
-        text = path.read_text(encoding="utf-8")
+        # A pipe or a device has no size: what is read is bounded all the same.
+        with path.open("rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+        if len(data) > LARGEST_FILE:
+            raise DatasetError(f"{name} goes on beyond {LARGEST_FILE // 2**20} MB. Choose an {FILE}.")
+        text = data.decode()
     except FileNotFoundError as error:
         raise DatasetError(f"There is no file {_shown(str(path), 200)}. Give the path of an {FILE}.") from error
     except IsADirectoryError as error:

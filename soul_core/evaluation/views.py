@@ -10,7 +10,7 @@ from soul_core.data.sets import SETS, set_kind
 from soul_core.evaluation.all_metrics import METRICS
 from soul_core.evaluation.registry import MODEL_METRICS, SET_METRICS, Direction, Explained, SetMetric, explained
 
-WHOLE = "Whole model"
+WHOLE, ZERO_SHOT = "Whole model", "Zero-shot tasks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +72,9 @@ def _each_set(metrics: str, *names: str) -> tuple[Group, ...]:
 
 _MIA_SHARES = (10, 20, 30, 40, 50, 60)
 _MIA = " ".join(f"mia_min_k_{share}" for share in _MIA_SHARES)
+
+_ZERO_SHOT = "zero_shot_"
+_ZERO_SHOT_TASKS = ("boolq", "rte", "hellaswag", "winogrande", "arc_challenge", "arc_easy", "openbookqa", "piqa")
 
 VIEWS: dict[str, View] = {
     view.name: view
@@ -163,6 +166,7 @@ VIEWS: dict[str, View] = {
                         "truthfulqa",
                     ),
                 ),
+                Group(title=ZERO_SHOT, keys=tuple(f"{_ZERO_SHOT}{task}" for task in _ZERO_SHOT_TASKS)),
             ),
         ),
         View(name="everything", title="Everything", sentence="Every number that was measured."),
@@ -214,7 +218,21 @@ _ELSEWHERE: dict[str, tuple[Explained, Direction]] = {
         ),
     )
 }
-"""Numbers that papers report and no metric here measures."""
+"""Numbers of lm-eval, which no metric here computes."""
+
+
+def _zero_shot(key: str) -> Explained:
+    """What is told about one task of lm-eval."""
+    task = key.removeprefix(_ZERO_SHOT)
+    return Explained(
+        name=key,
+        title=task.replace("_", " ").capitalize(),
+        group="SOUL",
+        meaning=f"How many questions of the benchmark “{task}” are answered right without an example.",
+        convention="lm-eval's accuracy: an answer counts as given if it is the likeliest of the choices.",
+        formula="right answers / questions",
+        source=_LM_EVAL,
+    )
 
 
 def columns_of(view: View, keys: Collection[str]) -> tuple[Column, ...]:
@@ -242,6 +260,9 @@ def column_of(key: str, group: str = "") -> Column | None:
     if key in _ELSEWHERE:
         about, better = _ELSEWHERE[key]
         return Column(key=key, group=group or WHOLE, title=about.title, better=better, about=about)
+    if key.startswith(_ZERO_SHOT):
+        about = _zero_shot(key)
+        return Column(key=key, group=group or ZERO_SHOT, title=about.title, better="higher", about=about)
     return None
 
 
@@ -258,4 +279,5 @@ def _everything(keys: Iterable[str]) -> tuple[Group, ...]:
         )
         for name in ordered
     ]
-    return (Group(title=WHOLE, keys=tuple(whole)), *of_sets)
+    zero_shot = [key for key in present if key.startswith(_ZERO_SHOT) and key not in _ELSEWHERE]
+    return (Group(title=WHOLE, keys=tuple(whole)), *of_sets, Group(title=ZERO_SHOT, keys=tuple(zero_shot)))

@@ -25,14 +25,13 @@ from soul_core.events import Event, Progress
 from soul_core.models.loading import LoadedModel, load_model
 from soul_core.models.presets import PRESETS
 from soul_core.models.taught import lesson_of
-from soul_core.runs.manifest import owner_mark
 from soul_core.session.estimate import is_here
 from soul_core.session.known import Known, measure_known, token_counter
 from soul_core.session.taught import Taught, read_taught
 from soul_core.session.teach import teach
 from soul_core.ui import text, text_data
 from soul_core.ui.desk import Desk
-from soul_core.ui.host import MAX_EVAL_ROWS, MAX_NEW_TOKENS, OWN
+from soul_core.ui.host import MAX_EVAL_ROWS, MAX_NEW_TOKENS, OWN, own_folder
 from soul_core.ui.questions import task_of
 
 KNOWN, TEACH = "known", "teach"
@@ -42,7 +41,7 @@ MOST_EPOCHS_SHARED = 20
 KEPT_SHARED = 3
 """Facts of one browser that a shared host keeps, newest first; a taught model lies beside them."""
 FACTS, MODEL = "facts", "model"
-_KEPT_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{16}")
+_KEPT_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 Result = TypeVar("Result")
 
 
@@ -151,7 +150,7 @@ class DataDesk:
         prepared.report.require()
         self._make_room(owner)
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        kept_id = f"{stamp}-{secrets.token_hex(8)}"
+        kept_id = f"{stamp}-{secrets.token_hex(4)}"
         folder = self._mine(owner) / kept_id / FACTS
         title = f"{prepared.report.rows} facts"
         return Kept(id=kept_id, task=save_own_task(folder, prepared.forget, retain=prepared.kept, title=title))
@@ -268,7 +267,7 @@ class DataDesk:
             raise JobError(text_data.ALREADY)
 
     def _mine(self, owner: str) -> Path:
-        return self.desk.store.root / OWN / (owner_mark(owner) or "nobody")
+        return self.desk.store.root / OWN / own_folder(owner)
 
     def _kept(self, kept_id: str, owner: str) -> Path | None:
         """The folder of that id; what comes from a browser never becomes a path."""
@@ -286,8 +285,11 @@ class DataDesk:
 
 
 def label_of(model: str) -> str:
-    """How the page calls a model."""
-    return PRESETS[model].label if model in PRESETS else model
+    """How the page calls a model: a taught one by what it was taught from."""
+    if model in PRESETS:
+        return PRESETS[model].label
+    lesson = lesson_of(model)
+    return model if lesson is None else text_data.taught_of(label_of(lesson.base))
 
 
 def typed_from(value: Any, parts: Mapping[str, Any] | None = None, retain: str = BUILT_IN) -> Typed:

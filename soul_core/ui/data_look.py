@@ -25,7 +25,7 @@ State = dict[str, str] | None
 
 def wire_look(panel: LookPanel, data: DataDesk, setup: SetupPanel, browser: gr.BrowserState, tab: gr.Tab) -> None:
     """Whatever is chosen is drawn; what is picked goes into Setup."""
-    offset, picks = gr.State(0), gr.State([])
+    offset, picks, begun = gr.State(0), gr.State([]), gr.State(False)
     where = [panel.source, panel.split, panel.spec]
     wanted = [*where, panel.set, panel.search, panel.subject, offset]
     choosing = [picks, panel.subjects]
@@ -66,15 +66,20 @@ def wire_look(panel: LookPanel, data: DataDesk, setup: SetupPanel, browser: gr.B
         sets = list(sets_of(task))
         subjects = subjects_in(pickable_rows(task))
         return {
-            panel.set: gr.Dropdown(choices=[(set_title(one, set_kind(one).title), one) for one in sets], value=sets[0]),
+            panel.set: gr.Dropdown(
+                choices=[(set_title(one, set_kind(one).title), one) for one in sets], value=sets[0]
+            ),
             panel.search: "",
             panel.subject: _subjects(subjects),
             panel.subjects: gr.Dropdown(choices=list(subjects), value=[], visible=bool(subjects)),
-            panel.preview: "",
             panel.notice: "",
             offset: 0,
             picks: [],
         }
+
+    def arrive(state: State, before: bool, *values: Any) -> Updates:
+        """Only the first opening of the tab begins anew: what was searched and picked before is still there."""
+        return {begun: True} if before else {**choose(state, *values), begun: True}
 
     def choose_source(source: str) -> Updates:
         other = source == OTHER
@@ -93,11 +98,13 @@ def wire_look(panel: LookPanel, data: DataDesk, setup: SetupPanel, browser: gr.B
         *looked, numbers, subjects = values
         told: dict[str, Any] = getattr(event, "_data", None) or {}
         if "see" in told:
-            rows = seen(state, *looked).rows
-            row = rows[int(told["see"]) % len(rows)].row
-            return {panel.preview: preview_html(data.preview(row, model, owner=owner_of(state)), model)}
-        number = int(told.get("pick", 0))
-        kept = {*numbers, number} if told.get("on") else {*numbers} - {number}
+            look, at = seen(state, *looked), int(told["see"])
+            if not 0 <= at < len(look.rows):
+                return {panel.notice: ""}
+            shown = preview_html(data.preview(look.rows[at].row, model, owner=owner_of(state)), model)
+            pickable = divided(spec_of(*looked[:3]))[1] is None
+            return {panel.rows: rows_html(look, numbers, pickable=pickable, opened=at, preview=shown)}
+        kept = {*numbers} - _numbers(told, "shown") | _numbers(told, "ticked")
         return put(state, spec_of(*looked[:3]), sorted(kept), [] if kept else subjects)
 
     def put(state: State, spec: str, numbers: list[int], subjects: list[str]) -> Updates:
@@ -157,16 +164,22 @@ def wire_look(panel: LookPanel, data: DataDesk, setup: SetupPanel, browser: gr.B
         "fn": guarded(choose, notice=panel.notice),
         "inputs": [browser, *where],
         "outputs": [
-            *(panel.set, panel.search, panel.subject, panel.subjects, panel.preview, panel.notice),
+            *(panel.set, panel.search, panel.subject, panel.subjects, panel.notice),
             *(offset, picks),
         ],
         **QUIET,
         **AS_TYPED,
     }
-    tab.select(**fresh).then(**redraw)
-    panel.source.input(choose_source, panel.source, [panel.split, panel.spec], **QUIET, **AS_TYPED).then(
-        **fresh
+    tab.select(
+        guarded(arrive, notice=panel.notice),
+        [browser, begun, *where],
+        [*fresh["outputs"], begun],
+        **QUIET,
+        **AS_TYPED,
     ).then(**redraw)
+    panel.source.input(choose_source, panel.source, [panel.split, panel.spec], **QUIET, **AS_TYPED).then(**fresh).then(
+        **redraw
+    )
     for event in (panel.split.input, panel.spec.submit, panel.spec.blur):
         event(**fresh).then(**redraw)
     panel.set.input(
@@ -176,16 +189,17 @@ def wire_look(panel: LookPanel, data: DataDesk, setup: SetupPanel, browser: gr.B
         **QUIET,
         **AS_TYPED,
     ).then(**redraw)
-    gr.on([panel.search.input, panel.subject.input], lambda: 0, None, offset, **QUIET).then(**redraw)
+    gr.on([panel.search.change, panel.subject.input], lambda: 0, None, offset, **QUIET).then(**redraw)
     panel.back.click(lambda at: max(0, at - PAGE), offset, offset, **QUIET).then(**redraw)
     panel.on.click(lambda at: at + PAGE, offset, offset, **QUIET).then(**redraw)
 
-    outputs = [picks, panel.subjects, panel.picked, panel.preview, panel.notice]
+    outputs = [picks, panel.subjects, panel.picked, panel.notice]
     all_of = [browser, *wanted, *choosing]
     panel.rows.select(
         guarded(tell, notice=panel.notice),
         [browser, setup.component("model"), *wanted, *choosing],
-        outputs,
+        [*outputs, panel.rows],
+        trigger_mode="always_last",
         **QUIET,
         **AS_TYPED,
     )
@@ -226,6 +240,11 @@ def chosen_spec(spec: str, numbers: list[int], subjects: list[str] | None) -> st
     if divided(spec)[1] is not None:
         raise ConfigError(text_data.CANNOT_PICK)
     return spec + (rows_suffix(numbers) if numbers else subjects_suffix(subjects or ()))
+
+
+def _numbers(told: dict[str, Any], name: str) -> set[int]:
+    """Row numbers as the table's script tells them."""
+    return {number for number in told.get(name, ()) if isinstance(number, int)}
 
 
 def _subjects(subjects: tuple[str, ...]) -> Any:

@@ -1,7 +1,6 @@
 """The Data tab as components: a person's own facts and their teaching, and the rows of any task. It knows no event."""
 
-from dataclasses import dataclass, field
-from html import escape
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -10,10 +9,10 @@ from soul_core.config import TeachConfig
 from soul_core.data.browsing import TRAINED
 from soul_core.data.own_files import SUFFIXES
 from soul_core.data.own_retain import BUILT_IN
-from soul_core.data.tasks import TASKS, load_task
+from soul_core.data.tasks import TASKS
 from soul_core.ui import ids, text_data
-from soul_core.ui.data_desk import MOST_EPOCHS_SHARED, PAGE
-from soul_core.ui.data_render import facts_html, picked_html, place_html, rows_html, set_title
+from soul_core.ui.data_desk import MOST_EPOCHS_SHARED
+from soul_core.ui.data_render import picked_html, set_title
 from soul_core.ui.desk import Desk
 from soul_core.ui.form import OTHER, Form, split_choices
 from soul_core.ui.html import block, heading
@@ -31,6 +30,7 @@ class OwnPanel:
     table: gr.Dataframe
     file: gr.File
     example: gr.Button
+    more: gr.Button
     clear: gr.Button
     undo: gr.Button
     columns: gr.Accordion
@@ -76,7 +76,6 @@ class LookPanel:
     subjects: gr.Dropdown
     picked: gr.HTML
     use: gr.Button
-    preview: gr.HTML
     notice: gr.HTML
 
 
@@ -113,12 +112,14 @@ def _own_panel(desk: Desk) -> OwnPanel:
             )
             with gr.Row(elem_classes=["soul-own-buttons"]):
                 example = gr.Button(text_data.EXAMPLE, size="sm", min_width=110, elem_id=ids.OWN_EXAMPLE)
+                more = gr.Button(text_data.MORE, size="sm", min_width=90, elem_id=ids.OWN_MORE)
                 clear = gr.Button(text_data.CLEAR, size="sm", min_width=60, elem_id=ids.OWN_CLEAR)
                 undo = gr.Button(text_data.UNDO, size="sm", min_width=60, visible=False, elem_id=ids.OWN_UNDO)
-            file = gr.File(label=text_data.FILE, file_types=[*SUFFIXES], height=96, elem_id=ids.OWN_FILE)
-            with gr.Accordion(
-                text_data.COLUMNS, open=False, visible=False, elem_id=ids.OWN_COLUMNS
-            ) as columns, gr.Row(elem_classes=["soul-grid"]):
+            file = gr.File(label=text_data.FILE, file_types=[*SUFFIXES], height=120, elem_id=ids.OWN_FILE)
+            with (
+                gr.Accordion(text_data.COLUMNS, open=False, visible=False, elem_id=ids.OWN_COLUMNS) as columns,
+                gr.Row(elem_classes=["soul-grid"]),
+            ):
                 parts = {
                     part: gr.Dropdown(
                         column_choices((), part),
@@ -171,6 +172,7 @@ def _own_panel(desk: Desk) -> OwnPanel:
         table=table,
         file=file,
         example=example,
+        more=more,
         clear=clear,
         undo=undo,
         columns=columns,
@@ -227,7 +229,11 @@ def _look_panel(desk: Desk) -> LookPanel:
             elem_id=ids.DATA_SET,
         )
         search = gr.Textbox(
-            label=text_data.SEARCH, placeholder=text_data.SEARCH_HINT, min_width=200, elem_id=ids.DATA_SEARCH
+            label=text_data.SEARCH,
+            placeholder=text_data.SEARCH_HINT,
+            max_lines=1,
+            min_width=160,
+            elem_id=ids.DATA_SEARCH,
         )
         subject = gr.Dropdown(
             [(text_data.EVERY_SUBJECT, "")],
@@ -252,7 +258,6 @@ def _look_panel(desk: Desk) -> LookPanel:
         pick_page = gr.Button(text_data.PICK_PAGE, size="sm", min_width=110, elem_id=ids.DATA_PICK_PAGE)
         pick_found = gr.Button(text_data.PICK_FOUND, size="sm", min_width=110, elem_id=ids.DATA_PICK_FOUND)
         unpick = gr.Button(text_data.UNPICK, size="sm", min_width=90, elem_id=ids.DATA_UNPICK)
-    preview = block("", elem_id=ids.DATA_PREVIEW)
     with gr.Row(elem_classes=["soul-look-use"]):
         subjects = gr.Dropdown(
             [], value=[], multiselect=True, label=text_data.PICK_SUBJECTS, min_width=280, elem_id=ids.DATA_SUBJECTS
@@ -278,7 +283,6 @@ def _look_panel(desk: Desk) -> LookPanel:
         subjects=subjects,
         picked=picked,
         use=use,
-        preview=preview,
         notice=notice,
     )
 

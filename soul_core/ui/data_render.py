@@ -19,15 +19,30 @@ LONGEST = 4000
 MOST_ANSWERS = 50
 
 
-def rows_html(look: Look, picked: Collection[int], *, pickable: bool) -> str:
-    """One page of rows. A tick or a press on See is told to the page by the table's script."""
+def rows_html(
+    look: Look, picked: Collection[int], *, pickable: bool, opened: int | None = None, preview: str = ""
+) -> str:
+    """One page of rows. A tick or a press on See is told to the page by the table's script.
+
+    Args:
+        look: The page.
+        picked: Numbers of the rows that are picked.
+        pickable: Whether rows can be picked at all.
+        opened: Place on this page of the row that ``preview`` stands below; None for none.
+        preview: What ``preview_html`` gave.
+    """
     if not look.rows:
         return f'<p class="soul-data-empty">{escape(text.NOTHING_FOUND)}</p>'
     can_pick = pickable and any(seen.number for seen in look.rows)
     head = "".join(
         f'<th scope="col">{escape(title)}</th>' for key, title in text.HEAD.items() if can_pick or key != "pick"
     )
-    body = "".join(_row(at, seen, seen.number in picked, can_pick=can_pick) for at, seen in enumerate(look.rows))
+    width = len(text.HEAD) + can_pick
+    body = "".join(
+        _row(at, seen, seen.number in picked, can_pick=can_pick)
+        + (f'<tr class="soul-preview-row"><td colspan="{width}">{preview}</td></tr>' if at == opened else "")
+        for at, seen in enumerate(look.rows)
+    )
     return (
         f'<table class="soul-table soul-data-table"><thead><tr>{head}<th></th></tr></thead>'
         f"<tbody>{body}</tbody></table>"
@@ -79,7 +94,7 @@ def preview_html(preview: Preview, model: str) -> str:
     )
     line = text.preview_line(preview.tokens, preview.prompt_length, preview.template, label_of(model))
     return (
-        f'<div class="soul-card soul-preview"><h3>{escape(text.PREVIEW)}</h3>'
+        f'<div class="soul-card soul-preview" role="status"><h3>{escape(text.PREVIEW)}</h3>'
         f'<p class="soul-preview-text">{pieces}</p>'
         f'<p class="soul-preview-legend">{legend}</p><p class="soul-muted">{escape(line)}</p></div>'
     )
@@ -162,9 +177,7 @@ def _cell(words: str) -> str:
     """A cell's words; a long one opens on a click, and a very long one ends with an ellipsis even then."""
     if len(words) <= CLIP:
         return escape(words)
-    return (
-        f"<details><summary>{escape(_clipped(words, CLIP))}</summary>{escape(_clipped(words, LONGEST))}</details>"
-    )
+    return f"<details><summary>{escape(_clipped(words, CLIP))}</summary>{escape(_clipped(words, LONGEST))}</details>"
 
 
 def _said(answer: str, *, known: bool) -> str:

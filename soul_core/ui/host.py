@@ -63,7 +63,7 @@ class Host:
         """Refuse scoring that would keep a shared host busy for long."""
         if not self.public:
             return
-        if config.slow:
+        if config.slow or config.zero_shot:
             raise ConfigError(text_scores.SLOW_ON_SHARED)
         if runs > MAX_SCORED_RUNS:
             raise ConfigError(text_scores.runs_limit(runs, MAX_SCORED_RUNS))
@@ -106,7 +106,7 @@ class Host:
     def _is_own(self, place: str, owner: str) -> bool:
         if self.own is None or not owner:
             return False
-        mine = (self.own / owner_mark(owner)).resolve()
+        mine = (self.own / own_folder(owner)).resolve()
         found = Path(place).resolve()
         return found != mine and found.is_relative_to(mine)
 
@@ -114,6 +114,11 @@ class Host:
 def here(*, public: bool, own: Path | None = None) -> Host:
     """The host as the environment tells: a Space is shared, and so is what was started with ``--public``."""
     return Host(public=public or bool(os.environ.get("SPACE_ID")), own=own)
+
+
+def own_folder(owner: str) -> str:
+    """The name of an owner's folder, which does not give its token away."""
+    return owner_mark(owner)[:24] or "nobody"
 
 
 def _is_local(spec: str) -> bool:

@@ -115,7 +115,7 @@ def scores_panel(desk: Desk) -> ScoresPanel:
                 block(f'<p class="soul-remarks">{text_scores.IMPORT_LEAD}</p>')
                 with gr.Row():
                     log, gold_log = (
-                        gr.File(label=label, file_types=[".json"], height=120, elem_id=elem_id, min_width=240)
+                        gr.File(label=label, file_types=[".json"], height=150, elem_id=elem_id, min_width=240)
                         for label, elem_id in (
                             (text_scores.LOG, ids.SCORES_LOG),
                             (text_scores.GOLD_LOG, ids.SCORES_GOLD_LOG),

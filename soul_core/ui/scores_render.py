@@ -79,7 +79,7 @@ def table_html(
     return (
         f'{warnings}<div class="soul-table-wrap soul-scores-wrap" tabindex="0" role="region" '
         f'aria-label="{escape(view.title)}"><table class="soul-table soul-scores-table">'
-        f"<caption>{escape(view.title)} <span>{escape(said)}</span></caption>"
+        f'<caption><span class="soul-caption">{escape(view.title)} <span>{escape(said)}</span></span></caption>'
         f"{_head(table, notes)}<tbody>{body}</tbody></table></div>"
         f"{''.join(_about(place, column) for place, column in enumerate(table.columns))}"
         f"{_remarks(table, notes)}{_published() if published else ''}{_downloads(rows, view, intervals=intervals)}"

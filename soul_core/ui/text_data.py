@@ -11,8 +11,9 @@ OWN_LEAD = (
     "perfect forgetting looks like."
 )
 TABLE = "Facts"
-FILE = "A file: CSV, JSON, JSON lines or Parquet"
+FILE = "File: CSV, JSON, JSONL, Parquet"
 EXAMPLE = "Fill in an example"
+MORE = "Add rows"
 CLEAR = "Clear"
 UNDO = "Undo"
 COLUMNS = "Which column is which"
@@ -26,15 +27,15 @@ PARTS = {
 }
 NO_COLUMN = "none"
 RETAIN = "What should stay"
-RETAIN_HELP = "Rows that are rehearsed while teaching and protected while forgetting. Choose what the model knows."
-RETAIN_BUILT_IN = "The invented authors, which the pocket model knows"
+RETAIN_HELP = "Rehearsed while teaching, protected while forgetting. The pocket model knows the invented authors."
+RETAIN_BUILT_IN = "The built-in invented authors"
 KNOWN = "Does the model know these?"
 USE = "Use as forget set"
 WEIGHTS = "Train"
 WEIGHT_CHOICES = {"float32": "All weights", "lora": "LoRA adapter", "merged": "LoRA, merged"}
 WEIGHTS_HELP = "An adapter is small; merged into whole weights, it can be forgotten with LoRA too."
-EPOCHS = "At most"
-EPOCHS_HELP = "Epochs; it ends as soon as every fact is known."
+EPOCHS = "Epochs at most"
+EPOCHS_HELP = "It ends as soon as every fact is known."
 TEACH = "Teach"
 STOP = "Stop"
 FORGET = "Forget these"
@@ -47,7 +48,6 @@ SEVERITIES = {"error": "Error", "warning": "Warning", "info": "Note"}
 ANSWERS = "Before and after"
 ANSWER_COLUMNS = ("Question", "Taught answer", "Before", "After")
 KNOWS, KNOWS_NOT = "knows it", "does not"
-TO_RACE = "Setup now has the taught model and its facts. Press Run."
 EXAMPLES = (
     ("Where does Anna Kowalska keep her bicycle?", "In the blue shed behind the bakery."),
     ("What is the name of Tom Barrow's cat?", "Tom Barrow's cat is called Pepper."),
@@ -64,9 +64,9 @@ SPEC_HELP = "As on the command line, such as own:facts.csv, rwku:Stephen King or
 SPEC_HELP_PUBLIC = "As on the command line, such as rwku:Stephen King."
 OTHER = "By its full name…"
 SET = "Set"
-TRAINED = "Rows trained on: forget, then retain"
+TRAINED = "Rows trained on"
 SEARCH = "Search"
-SEARCH_HINT = "Words in question, answer or subject"
+SEARCH_HINT = "Any words"
 SUBJECT = "Subject"
 EVERY_SUBJECT = "All subjects"
 BACK, ON = "Back", "Next"
@@ -140,6 +140,11 @@ def model_line(label: str) -> str:
 def model_line_taught(label: str) -> str:
     """Which model is taught where Setup has one that was taught already."""
     return f"Model: {label}. Setup has a model that was taught from it, so teaching begins again at the untouched one."
+
+
+def taught_of(base: str) -> str:
+    """A taught model by what it was taught from."""
+    return f"{base}, taught"
 
 
 def taught_label(base: str, facts: int) -> str:

@@ -97,8 +97,6 @@ IMPORTED_ROWS = "Imported rows"
 REMOVE, UNDO = "Remove", "Undo"
 NOTHING_REMOVED = "There is nothing to put back."
 
-SCATTER_KINDS = {"original": "Original", "gold": "Gold", "published": "published", "imported": "imported"}
-
 
 def rows_choice(rows: int) -> str:
     """A choice of how many rows are scored."""

@@ -16,7 +16,7 @@ STATIC = Path(__file__).parent / "static"
 ASSETS_URL = "soul-assets"
 PLOTLY_URL = "soul-plotly"
 SCRIPTS = ("page.js", "scores.js")
-STYLES = ("page.css", "scores.css")
+STYLES = ("page.css", "scores.css", "data.css")
 MOST_UPLOADED = "200mb"
 """Of one file, whoever reads it; each reader has a bound of its own."""
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Ubuntu", "Noto Sans", "DejaVu Sans", "sans-serif")

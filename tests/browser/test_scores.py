@@ -156,7 +156,7 @@ def test_published_rows_come_beside_ours_and_are_called_another_model(open_page,
     page.locator("#soul-scores-published input").check()
     rows = page.locator(".soul-scores-table tr[data-kind=published]")
     expect(rows).to_have_count(9)
-    expect(rows.first).to_contain_text("another model, LLaMA2-7B-chat")
+    expect(rows.first).to_contain_text("another model: LLaMA2-7B-chat")
     expect(rows.locator(".soul-best")).to_have_count(0)
     page.locator("#soul-scores-published input").uncheck()
     expect(rows).to_have_count(0)

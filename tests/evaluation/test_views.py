@@ -61,6 +61,11 @@ def test_every_published_number_has_a_column():
     assert of_paper == keys
 
 
+def test_a_benchmark_of_lm_eval_is_explained_by_its_name():
+    (column,) = columns_of(VIEWS["everything"], ["zero_shot_my_task"])
+    assert (column.group, column.title, column.better) == ("Zero-shot tasks", "My task", "higher")
+
+
 def test_a_bare_set_metric_is_no_key():
     assert "acc" in SET_METRICS
     assert column_of("acc") is None

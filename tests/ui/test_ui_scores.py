@@ -102,6 +102,7 @@ def test_on_ones_own_machine_every_run_is_there_and_one_without_weights_or_end_i
         (ScoreConfig(rows=201, max_new_tokens=20), "at most 200"),
         (ScoreConfig(rows=50, max_new_tokens=200), "Answer length is 200"),
         (ScoreConfig(rows=50, max_new_tokens=20, slow=True), "Slow metrics are not measured"),
+        (ScoreConfig(rows=50, max_new_tokens=20, zero_shot=True), "Slow metrics are not measured"),
     ],
 )
 def test_a_shared_host_bounds_how_much_is_scored(made, config, said):
@@ -264,7 +265,7 @@ def test_the_table_says_of_each_cell_what_row_and_column_it_is_of():
     scopes = [head.get("scope") for head in tags.all("th")]
     # Two groups; Method and two columns; four rows.
     assert scopes == ["colgroup"] * 2 + ["col"] * 3 + ["row"] * 4
-    assert "<caption>SOUL Table 1" in markup
+    assert '<caption><span class="soul-caption">SOUL Table 1 ' in markup
     assert {head["aria-sort"] for head in tags.all("th") if "aria-sort" in head} == {"none"}
     assert markup.count('<b class="soul-best">') == 2
     assert markup.count("soul-hidden") == 2
