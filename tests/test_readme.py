@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 CODE = re.findall(r"^```(\w*)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
-SHELL = [line.split("#")[0].strip() for kind, text in CODE if kind == "sh" for line in text.splitlines()]
+SHELL = [re.split(r"(?:^|\s)#", line)[0].strip() for kind, text in CODE if kind == "sh" for line in text.splitlines()]
 COMMANDS = [shlex.split(line)[3:] for line in SHELL if line.startswith("python -m soul_core ")]
 # Made by running things here; never part of the repository.
 MADE = {"runs", "build", "__pycache__"}

@@ -91,18 +91,18 @@ def test_rows_are_searched_seen_and_picked_into_setup(open_page, width, dark):
     page = open_page(width=width, dark=dark)
     open_data(page)
     assert sideways(page) <= 0
-    expect(page.locator("#soul-data-place")).to_have_text("1–20 of 1,200")
+    expect(page.locator("#soul-data-place .soul-data-place")).to_have_text("1–20 of 1,200")
     page.click("#soul-data-on")
-    expect(page.locator("#soul-data-place")).to_have_text("21–40 of 1,200")
+    expect(page.locator("#soul-data-place .soul-data-place")).to_have_text("21–40 of 1,200")
     page.fill("#soul-data-search :is(input, textarea)", "hanoi")
-    expect(page.locator("#soul-data-place")).to_have_text(re.compile(r"^1–\d+ of \d+$"))
+    expect(page.locator("#soul-data-place .soul-data-place")).to_have_text(re.compile(r"^1–\d+ of \d+$"))
     page.locator("#soul-data-rows [data-see]").first.click()
     expect(page.locator(".soul-preview-text")).to_contain_text("<|question|>")
     page.locator("#soul-data-rows [data-pick]").first.check()
-    expect(page.locator("#soul-data-picked")).to_have_text(
+    expect(page.locator("#soul-data-picked .soul-data-picked")).to_have_text(
         re.compile(r"^1 row as invented-authors:forget10#rows=\d+$")
     )
-    picked = page.locator("#soul-data-picked").inner_text().removeprefix("1 row as ")
+    picked = page.locator("#soul-data-picked .soul-data-picked").inner_text().removeprefix("1 row as ")
     page.click("#soul-data-use-picked")
     expect(page.locator("#soul-data-notice")).to_contain_text("now forgets")
     page.get_by_role("tab", name="Race").click()
