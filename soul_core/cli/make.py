@@ -1,4 +1,4 @@
-"""``export-task``, ``train-pocket``, ``train-gold``, ``train-small``: tasks and models as files. It knows no recipe."""
+"""``export-task``, ``train-pocket``, ``train-gold``, ``train-small``: tasks and models, made. It knows no recipe."""
 
 import argparse
 from collections.abc import Generator

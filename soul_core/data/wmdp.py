@@ -145,7 +145,7 @@ SOURCE = TaskSource(
     "questions that ask after it (Li et al. 2024). The biology texts are gated: ask their owners first.",
     licence="MIT",
     size="cyber: 5,473 texts and 1,987 questions, 40 MB; bio: 1,273 questions and over 1 GB of texts",
-    measures=("accuracy on multiple choice", "probability", "retain perplexity"),
+    measures=("accuracy among choices", "probability", "retain perplexity"),
     splits=SPLITS,
     origin=f"https://huggingface.co/datasets/{QUESTIONS} and {CORPORA}",
     load=load_wmdp_hub,

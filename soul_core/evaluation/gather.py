@@ -68,6 +68,7 @@ class Gathering:
         self._depth = depth
         self._judge = pick_matcher(depth.matcher)
         longest = min(LONGEST_EXAMPLE + loaded.template.context_tokens, context_length(loaded.model))
+        self._longest = min(longest, loaded.tokenizer.model_max_length)
         self._pass = Pass(loaded.tokenizer, loaded.template, longest=longest)
         self._sets = [self._set_wishes(name, self._some(rows, name)) for name, rows in task.eval_sets.items()]
         self._members = self._text_wishes(task.texts.get("forget_texts") or task.forget)
@@ -81,6 +82,11 @@ class Gathering:
     def texts(self) -> int:
         """How many distinct texts are scored, each in one forward."""
         return self._pass.texts
+
+    @property
+    def full(self) -> int:
+        """How many distinct texts fill the longest example, most of them cut at their end."""
+        return self._pass.full
 
     @property
     def prompts(self) -> int:
@@ -191,10 +197,14 @@ class Gathering:
 
     def _text_wishes(self, rows: Sequence[QARow]) -> "_TextWishes":
         chosen = choose_rows(rows, self._depth.rows, self._depth.seed)
-        return _TextWishes([self._whole(row) for row in chosen], [self._pass.score(row) for row in chosen])
+        wishes = [self._pass.score(row) for row in chosen]
+        return _TextWishes([self._whole(row, wish) for row, wish in zip(chosen, wishes, strict=True)], wishes)
 
-    def _whole(self, row: QARow) -> str:
-        """The row as one text, as the model sees it."""
+    def _whole(self, row: QARow, wish: ScoreWish) -> str:
+        """The row as one text, as the model sees it: of a text that was cut, what was scored."""
+        ids = self._pass.example(wish).input_ids
+        if len(ids) >= self._longest:
+            return str(self._loaded.tokenizer.decode(list(ids), skip_special_tokens=True))
         template = template_of(row, self._loaded.template)
         return f"{template.prompt(row.question)}{template.answer_prefix}{row.answer}"
 

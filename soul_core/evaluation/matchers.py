@@ -169,8 +169,8 @@ MATCHERS: dict[str, Matcher] = {
         name="lexical",
         label="Letters (character n-gram TF-IDF)",
         sentence="An answer is correct when it shares more of the letter sequences that tell the row's candidate "
-        "answers apart with the right candidate than with any wrong one, and is at least half like it; or when it says "
-        "the trained answer word for word.",
+        "answers apart with the right candidate than with any wrong one, and is at least half like it; or when it "
+        "says the trained answer word for word.",
         similarities=lexical_similarities,
         # In the built-in world right answers reach 0.8 and more; refusals and random words stay below this (measured).
         least=0.5,

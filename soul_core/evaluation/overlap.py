@@ -190,8 +190,9 @@ def _prompted(tokens: int) -> tuple[ModelMetric, ModelMetric]:
             title=f"BLEU at {tokens}",
             group="SOUL",
             meaning=f"{given} how much of what the model writes on is the text, in runs of up to four words.",
-            convention="sacreBLEU's corpus score of one text at a time, then the mean, 0 to 100. Running text without "
-            "a template; SOUL puts it in a chat template at evaluation only, and drops the first token written.",
+            convention="sacreBLEU's corpus score of one text at a time, then the mean, 0 to 100. Where the tokenizer "
+            "writes a beginning of sequence, that is one of the tokens. Running text without a template; SOUL puts it "
+            "in a chat template at evaluation only, and drops the first token written.",
             formula=f"mean over texts of BLEU(continuation of x_<={tokens}, x_>{tokens})",
             source=source,
             of=_continuing(tokens, bleu),

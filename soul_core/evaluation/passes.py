@@ -78,11 +78,17 @@ class Pass:
         self._examples: list[Example] = []
         self._ends: list[bool] = []
         self._prompts: dict[tuple[int, ...], int] = {}
+        self._full: set[tuple[int, ...]] = set()
 
     @property
     def texts(self) -> int:
         """How many distinct texts are scored, each in one forward."""
         return len(self._texts)
+
+    @property
+    def full(self) -> int:
+        """How many distinct texts are as long as may be; all but a few of them had more to say and were cut."""
+        return len(self._full)
 
     @property
     def prompts(self) -> int:
@@ -175,7 +181,10 @@ class Pass:
 
     def _encoded(self, row: QARow, answer: str) -> Example:
         template = template_of(row, self._template)
-        return encode_example(self._tokenizer, template, row.question, answer, max_length=self._longest)
+        example = encode_example(self._tokenizer, template, row.question, answer, max_length=self._longest)
+        if len(example.input_ids) >= self._longest:
+            self._full.add(example.input_ids)
+        return example
 
     def _answered(self, prompt: Sequence[int]) -> AnswerWish:
         return AnswerWish(self._prompts.setdefault(tuple(prompt), len(self._prompts)))

@@ -289,6 +289,7 @@ class _Scoring:
                 "measured": datetime.now(UTC).isoformat(timespec="seconds"),
                 "texts scored": gathering.texts,
                 "prompts answered": gathering.prompts,
+                "texts cut at the longest example": gathering.full,
                 "batch size": self.config.batch_size,
                 "parameters": loaded.parameters,
                 "device": str(self.device),

@@ -222,6 +222,10 @@ class DataDesk:
         lesson = lesson_of(model) if model and self.desk.host.reads(model, owner=owner) else None
         return (lesson.base, True) if lesson is not None else (model, False)
 
+    def label(self, model: str, *, owner: str) -> str:
+        """How the page calls a model; on a shared host no folder but the owner's is looked into for that."""
+        return label_of(model) if model in PRESETS or self.desk.host.reads(model, owner=owner) else model
+
     def model_choices(self, taught: Taught | None) -> list[tuple[str, str]]:
         """The models of Setup, with a taught one by a name that a person can read."""
         choices = self.desk.model_choices()

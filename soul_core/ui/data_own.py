@@ -14,7 +14,7 @@ from soul_core.data.own_columns import guess
 from soul_core.errors import DatasetError
 from soul_core.session.taught import Taught
 from soul_core.ui import text_data
-from soul_core.ui.data_desk import KNOWN, DataDesk, Typed, label_of, typed_from
+from soul_core.ui.data_desk import KNOWN, DataDesk, Typed, typed_from
 from soul_core.ui.data_panel import EMPTY_ROWS, PARTS, OwnPanel, column_choices, empty_table
 from soul_core.ui.data_render import findings_html, known_html, taught_html
 from soul_core.ui.desk import Desk
@@ -188,7 +188,7 @@ def wire_own(
     def describe(state: State, name: str) -> str:
         base, taught = data.base_of(name or "", owner=owner_of(state))
         said = text_data.model_line_taught if taught else text_data.model_line
-        return f'<p class="soul-muted">{escape(said(label_of(base)))}</p>'
+        return f'<p class="soul-muted">{escape(said(data.label(base, owner=owner_of(state))))}</p>'
 
     said = panel.notice
     # A file's path is checked by Gradio only where values are not taken as they are, so the table comes on its own.

@@ -114,6 +114,41 @@ def test_a_file_that_cannot_be_read_is_named_with_what_to_do(tmp_path, name, con
     assert sentence in str(caught.value)
 
 
+def test_a_column_damaged_inside_is_one_sentence(tmp_path):
+    rows = [{"text": f"{number} " * 50} for number in range(3000)]
+    path = put(tmp_path / "raw" / "forget.parquet", rows)
+    whole = bytearray(path.read_bytes())
+    for place in range(60, len(whole) // 2, 7):
+        whole[place] ^= 0x5A
+    path.write_bytes(whole)
+    with pytest.raises(DatasetError, match="is not a Parquet file that can be read"):
+        folder_reader(tmp_path)("raw", "forget")
+
+
+def test_lists_without_end_are_one_sentence(tmp_path):
+    path = put(tmp_path / "raw" / "forget.json", [ONE])
+    path.write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"Line 1 of forget\.json is not a JSON object"):
+        folder_reader(tmp_path)("raw", "forget")
+
+
+def test_half_a_surrogate_pair_becomes_a_question_mark_and_a_whole_one_its_character(tmp_path):
+    path = put(tmp_path / "raw" / "forget.jsonl", [ONE])
+    path.write_text(r'{"text": "\ud83d\ude00 \ud83d"}', encoding="utf-8")
+    assert folder_reader(tmp_path)("raw", "forget") == [{"text": "\U0001f600 ?"}]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["day: 2024-99-99", f"a: {'[' * 5000}", "configs:\n- config_name: raw\n  data_files: 'data/**.json'"],
+    ids=["no such date", "nested without end", "no pattern"],
+)
+def test_a_readme_whose_header_means_nothing_is_passed_over(tmp_path, header):
+    put(tmp_path / "raw" / "forget.json", [ONE])
+    (tmp_path / "README.md").write_text(f"---\n{header}\n---\n", encoding="utf-8")
+    assert folder_reader(tmp_path)("raw", "forget") == [ONE]
+
+
 def test_more_rows_than_are_read_at_once_are_refused_unless_only_some_are_wanted(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "MOST_ROWS", 2)
     put(tmp_path / "a.jsonl", [ONE, ONE, ONE])

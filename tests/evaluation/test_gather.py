@@ -123,6 +123,14 @@ def test_members_are_the_forget_rows_in_their_template_and_nonmembers_the_held_o
     assert evidence.nonmember_kind == "held-out texts of the same kind"
 
 
+def test_of_a_text_that_is_cut_only_what_was_scored_is_kept_for_zlib():
+    model, row = loaded(context=64), chunk("Mara", 40)
+    members = found(model, task(texts={"forget_texts": (row,)})).members
+    assert len(members.scores[0].nll_T) == 63
+    assert len(model.tokenizer.encode(members.texts[0], add_special_tokens=False)) <= 64
+    assert row.answer.startswith(members.texts[0].strip()) and len(members.texts[0]) > 100
+
+
 def test_without_held_out_rows_the_facts_are_the_nonmembers_and_said_to_be():
     rows, kind = nonmembers_of(task(eval_sets={**task().eval_sets, "real_authors": facts("Author", 2)}))
     assert len(rows) == 5 and kind == "world facts and real authors, as in SOUL"

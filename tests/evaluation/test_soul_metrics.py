@@ -134,7 +134,12 @@ def test_one_row_and_identical_rows_have_a_finite_value_or_a_sentence(metric: Se
         one = scores_of([1.0, 2.0], hits=[1, 0], answer_from=1)
         sets = [
             asked(
-                name, [one] * count, ["the truth"] * count, correct=(True,) * count, reworded_correct=(True,) * count
+                name,
+                [one] * count,
+                ["the truth"] * count,
+                wrong=((one,),) * count,
+                correct=(True,) * count,
+                reworded_correct=(True,) * count,
             )
             for name in ("forget", "retain", "real_authors")
         ]
@@ -156,3 +161,19 @@ def test_one_row_and_identical_rows_have_a_finite_value_or_a_sentence(metric: Se
         assert measured.value is not None and math.isfinite(measured.value)
         assert measured.low is None or measured.low <= measured.value <= measured.high
         assert len(found.per_row) in (0, measured.rows)
+
+
+def test_among_choices_the_answer_must_be_likelier_than_every_wrong_one():
+    right, worse, better = scores_of([1.0]), scores_of([2.0]), scores_of([0.5])
+    evidence = asked("forget", [right] * 3, wrong=((worse, worse), (worse, better), (right, worse)))
+    found = METRICS["acc_choice"].of(evidence)
+    assert found.per_row == (1, 0, 0)  # the last is a tie
+
+
+def test_choices_with_an_undefined_loss_are_never_right():
+    evidence = asked("forget", [scores_of([math.nan])], wrong=((scores_of([2.0]),),))
+    assert METRICS["acc_choice"].of(evidence).per_row == (0,)
+
+
+def test_rows_without_wrong_answers_are_no_choice():
+    assert METRICS["acc_choice"].of(asked("forget", [scores_of([1.0])], wrong=((),))) is None
