@@ -39,7 +39,7 @@ from soul_core.session.room import out_of_memory, require_room
 from soul_core.session.taught import Answer, Known, Taught, write_taught
 
 FACTS, RETAIN = "forget", "retain"
-SURE = 0.5
+SURE = 0.4
 """Probability per token that a known fact must have to be left alone: with less, an answer that is right here is wrong
 in another arithmetic (measured: bf16 and fp32 disagreed)."""
 _WARM_UP_STEPS = 5

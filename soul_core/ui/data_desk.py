@@ -226,13 +226,6 @@ class DataDesk:
         """How the page calls a model; on a shared host no folder but the owner's is looked into for that."""
         return label_of(model) if model in PRESETS or self.desk.host.reads(model, owner=owner) else model
 
-    def model_choices(self, taught: Taught | None) -> list[tuple[str, str]]:
-        """The models of Setup, with a taught one by a name that a person can read."""
-        choices = self.desk.model_choices()
-        if taught is None:
-            return choices
-        return [*choices, (text_data.taught_label(label_of(taught.base), taught.facts.of), str(taught.folder))]
-
     def _rows(self, typed: Typed) -> tuple[QARow, ...]:
         if not any(cell.strip() for row in typed.rows for cell in row):
             raise DatasetError(text_data.NO_FACTS)
@@ -292,8 +285,13 @@ def label_of(model: str) -> str:
     """How the page calls a model: a taught one by what it was taught from."""
     if model in PRESETS:
         return PRESETS[model].label
-    lesson = lesson_of(model)
-    return model if lesson is None else text_data.taught_of(label_of(lesson.base))
+    if lesson_of(model) is None:
+        return model
+    try:
+        taught = read_taught(Path(model).expanduser())
+    except RunError:
+        return model
+    return text_data.taught_label(label_of(taught.base), taught.facts.of)
 
 
 def typed_from(value: Any, parts: Mapping[str, Any] | None = None, retain: str = BUILT_IN) -> Typed:

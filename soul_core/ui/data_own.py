@@ -180,7 +180,6 @@ def wire_own(
         config = data.race_of(taught)
         return {
             **setup.put_back(config),
-            model: gr.Dropdown(choices=data.model_choices(taught), value=config.model),
             panel.notice: "",
             tabs: gr.Tabs(selected="race"),
         }

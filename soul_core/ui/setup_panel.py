@@ -12,6 +12,7 @@ from soul_core.errors import ModelError, SoulError
 from soul_core.session.presets import ALL_WEIGHTS
 from soul_core.session.presets import PRESETS as RACE_PRESETS
 from soul_core.ui import ids, text
+from soul_core.ui.data_desk import label_of
 from soul_core.ui.desk import Desk
 from soul_core.ui.fields import field_for, title_of
 from soul_core.ui.filled import form_of
@@ -67,7 +68,16 @@ class SetupPanel:
             **self.lanes.put_back(form),
             **self.who.put_back(form),
             **self.put_task(form),
+            **self._put_model(config.model),
         }
+
+    def _put_model(self, name: str) -> dict[Any, Any]:
+        """What the model's field shows: a taught model by a name that a person can read."""
+        model = self.component("model")
+        choices = list(model.choices)
+        if all(name != value for _, value in choices):
+            choices.append((label_of(name), name))
+        return {model: gr.update(choices=choices, value=name)}
 
     def put_task(self, form: Form) -> dict[Any, Any]:
         """What the fields of the forget set show for a form."""

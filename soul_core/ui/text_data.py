@@ -142,11 +142,6 @@ def model_line_taught(label: str) -> str:
     return f"Model: {label}. Setup has a model that was taught from it, so teaching begins again at the untouched one."
 
 
-def taught_of(base: str) -> str:
-    """A taught model by what it was taught from."""
-    return f"{base}, taught"
-
-
 def taught_label(base: str, facts: int) -> str:
     """A taught model in the list of models."""
     return f"{base}, taught {facts} {'fact' if facts == 1 else 'facts'}"

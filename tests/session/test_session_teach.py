@@ -1,6 +1,6 @@
 """Teaching facts to a tiny model: it ends when they are known, keeps what it knew, and leaves nothing when stopped."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from soul_core.events import Progress
 from soul_core.models.loading import load_model
 from soul_core.session.pocket_make import find_gold
 from soul_core.session.taught import Known, Taught, read_taught
-from soul_core.session.teach import rate_for, teach
+from soul_core.session.teach import SURE, rate_for, teach
 from tests.session.tiny_race import rows, same_weights
 
 Folders = Callable[[str], Path]
@@ -72,6 +72,8 @@ def test_it_ends_when_all_facts_are_known_and_the_saved_model_says_them(base: Pa
     assert found.facts == Known(before=0, after=2, of=2)
     assert 0 < found.epochs < 60 and found.steps == found.epochs * 4  # 2 facts, 4 times, by 2
     assert answers_of(tmp_path / "taught") == [row.answer for row in FACTS]
+    nll, tokens = nll_of(tmp_path / "taught", FACTS)
+    assert (torch.exp(-nll / tokens) >= SURE).all()
     assert [(a.known_before, a.known_after) for a in found.answers] == [(False, True)] * 2
     assert [a.after for a in found.answers] == [row.answer for row in FACTS]
     assert found.retain.of == 3
@@ -99,19 +101,24 @@ def test_the_same_seed_gives_the_same_weights(base: Path, tmp_path: Path):
 def test_rehearsal_keeps_what_the_model_said_of_the_retain_rows(base: Path, tmp_path: Path):
     for name, weight in (("bare", 0.0), ("rehearsed", 1.0)):
         taught_by(tmp_path / name, base, epochs=15, target=1.0, rehearsal=weight)
-    nll = {name: nll_of(path) for name, path in (("base", base), *((n, tmp_path / n) for n in ("bare", "rehearsed")))}
+    nll = {
+        name: nll_of(path, rows(6, "Lake"))[0]
+        for name, path in (("base", base), *((n, tmp_path / n) for n in ("bare", "rehearsed")))
+    }
     moved = {name: (nll[name] - nll["base"]).abs().mean().item() for name in ("bare", "rehearsed")}
     assert moved["rehearsed"] < moved["bare"] / 2
 
 
-def nll_of(folder: Path) -> torch.Tensor:
+def nll_of(folder: Path, asked: Sequence[QARow]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Summed NLL of each answer, and its tokens."""
     loaded = load_model(str(folder))
-    work = answer_nll(loaded.model, encode_rows(loaded.tokenizer, loaded.template, rows(6, "Lake")))
+    work = answer_nll(loaded.model, encode_rows(loaded.tokenizer, loaded.template, asked))
     while True:
         try:
             next(work)
         except StopIteration as end:
-            return torch.as_tensor(end.value[0])
+            nll, tokens = end.value
+            return torch.as_tensor(nll), torch.as_tensor(tokens)
 
 
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")

@@ -21,7 +21,15 @@ from soul_core.runs.store import RunStore
 from soul_core.session.pocket_make import find_gold
 from soul_core.session.taught import Answer, Known, Taught
 from soul_core.ui import text_data
-from soul_core.ui.data_desk import KEPT_SHARED, MOST_EPOCHS_SHARED, MOST_ROWS_SHARED, DataDesk, Typed, typed_from
+from soul_core.ui.data_desk import (
+    KEPT_SHARED,
+    MOST_EPOCHS_SHARED,
+    MOST_ROWS_SHARED,
+    DataDesk,
+    Typed,
+    label_of,
+    typed_from,
+)
 from soul_core.ui.data_look import chosen_spec
 from soul_core.ui.data_own import typed_of
 from soul_core.ui.data_panel import retain_choices, source_choices, splits_of
@@ -145,7 +153,7 @@ def test_facts_are_taught_in_a_job_and_the_race_that_forgets_them_has_the_untouc
     assert find_gold(race.model, load_task(race.task), tmp_path) == str(Path(model).resolve())
     assert data.base_of(race.model, owner=ME) == (str(Path(model).resolve()), True)
     assert data.base_of("pocket", owner=ME) == ("pocket", False)
-    assert data.model_choices(taught)[-1][1] == race.model
+    assert label_of(race.model) == f"{Path(model).resolve()}, taught 2 facts"
     assert data.taught(kept, owner=YOU) is None
 
 
