@@ -95,8 +95,10 @@ def table(found: Mapping[str, Any]) -> str:
         cells = [_cell(of["numbers"].get(key)) for key in keys]
         lines.append(f"| {name} | {' | '.join(cells)} | {of['seconds']:.0f} |")
     seeds = len(found["seeds"])
-    about = f"`{Path(found['model']).name}` on `{Path(found['task']).name}`, preset {found['preset']}, {seeds} seeds"
-    return f"{about}: mean ± standard deviation over seeds.\n\n" + "\n".join(lines) + "\n"
+    plural = "s" if seeds != 1 else ""
+    what = f"`{Path(found['model']).name}` on `{Path(found['task']).name}`"
+    about = f"{what}, preset {found['preset']}, {seeds} seed{plural}"
+    return f"{about}: mean, and standard deviation over several seeds.\n\n" + "\n".join(lines) + "\n"
 
 
 def _cell(number: Mapping[str, Any] | None) -> str:
