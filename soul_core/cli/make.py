@@ -1,22 +1,18 @@
 """``export-task``, ``train-pocket``, ``train-gold``, ``train-small``: tasks and models, made. It knows no recipe."""
 
 import argparse
-from collections.abc import Generator
-from contextlib import closing
 from pathlib import Path
-from typing import TypeVar
 
-from soul_core.cli.interrupts import interrupts
 from soul_core.cli.screen import Screen, print_json
+from soul_core.cli.watching import watched
 from soul_core.config import RaceConfig
 from soul_core.data.export import export_task
 from soul_core.data.tasks import load_task
-from soul_core.events import Progress
 from soul_core.paths import POCKET_MODELS
 from soul_core.session.pocket_make import train_gold, train_pocket
 from soul_core.session.small import train_small
 
-Result = TypeVar("Result")
+_STOPPED = "Stopped; a model that was not finished is not kept."
 STOPPED = 130
 
 
@@ -40,7 +36,7 @@ def _pocket(arguments: argparse.Namespace) -> int:
     """Train the shipped models again."""
     out = Path(arguments.out).expanduser() if arguments.out else POCKET_MODELS
     screen = Screen()
-    folders = _watched(train_pocket(arguments.names, out), screen)
+    folders = watched(train_pocket(arguments.names, out), screen, stopped=_STOPPED)
     if folders is None:
         return STOPPED
     for folder in folders:
@@ -52,7 +48,7 @@ def _gold(arguments: argparse.Namespace) -> int:
     """Train the gold of one forget set."""
     screen = Screen()
     task = load_task(getattr(arguments, "task", RaceConfig.model_fields["task"].default))
-    folder = _watched(train_gold(task, Path(arguments.out).expanduser()), screen)
+    folder = watched(train_gold(task, Path(arguments.out).expanduser()), screen, stopped=_STOPPED)
     if folder is None:
         return STOPPED
     screen.say(f"Written: {folder}")
@@ -63,24 +59,9 @@ def _small(arguments: argparse.Namespace) -> int:
     """Train a small original and its gold on any question-answer task."""
     screen = Screen()
     task = load_task(getattr(arguments, "task", RaceConfig.model_fields["task"].default))
-    folders = _watched(train_small(task, Path(arguments.out).expanduser()), screen)
+    folders = watched(train_small(task, Path(arguments.out).expanduser()), screen, stopped=_STOPPED)
     if folders is None:
         return STOPPED
     for folder in folders:
         screen.say(f"Written: {folder}")
     return 0
-
-
-def _watched(work: Generator[Progress, None, Result], screen: Screen) -> Result | None:
-    """What the work returns, its progress shown meanwhile; None where Ctrl-C ended it."""
-    with interrupts() as interrupted, screen.bar() as bar, closing(work):
-        while True:
-            try:
-                progress = next(work)
-            except StopIteration as end:
-                result: Result = end.value
-                return result
-            bar.show(progress.what, progress.done, progress.total)
-            if interrupted():
-                screen.say("Stopped; a model that was not finished is not kept.")
-                return None

@@ -2,13 +2,12 @@
 
 import argparse
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from soul_core.cli.interrupts import interrupts
 from soul_core.cli.own_options import PARTS
 from soul_core.cli.screen import Screen, print_json, printable
+from soul_core.cli.watching import watched
 from soul_core.data.own_checks import LONGEST
 from soul_core.data.own_columns import ColumnMapping, guess, rows_of
 from soul_core.data.own_files import Table, read_table
@@ -103,17 +102,9 @@ def _show(screen: Screen, report: Report, kept: Retained) -> None:
 
 def _known(loaded: LoadedModel, rows: Sequence[QARow], screen: Screen) -> Known | None:
     """What the model knows, shown; None where Ctrl-C ended the asking."""
-    with interrupts() as interrupted, screen.bar() as bar, closing(measure_known(loaded, rows)) as work:
-        while True:
-            try:
-                progress = next(work)
-            except StopIteration as end:
-                known: Known = end.value
-                break
-            bar.show(progress.what, progress.done, progress.total)
-            if interrupted():
-                screen.say("Stopped; nothing was written.")
-                return None
+    known = watched(measure_known(loaded, rows), screen, stopped="Stopped; nothing was written.")
+    if known is None:
+        return None
     table = [[str(row.number), row.row.question, row.answer, "yes" if row.known else "no"] for row in known.rows[:20]]
     screen.table("", ["Row", "Question", "Answer", "Right"], table)
     screen.say(printable(known.sentence))

@@ -3,13 +3,12 @@
 import argparse
 import shutil
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
-from soul_core.cli.interrupts import interrupts
 from soul_core.cli.options import given
 from soul_core.cli.screen import Screen, print_json, printable
 from soul_core.cli.teach_options import FLAGS, SETTINGS, WEIGHTS
+from soul_core.cli.watching import watched
 from soul_core.config import WEIGHT_OPTIONS, TeachConfig, WeightsConfig
 from soul_core.data.own_files import SUFFIXES
 from soul_core.data.own_retain import BUILT_IN
@@ -19,7 +18,7 @@ from soul_core.data.schema import ForgetTask
 from soul_core.data.tasks import load_task
 from soul_core.errors import ConfigError
 from soul_core.session.command import command_of
-from soul_core.session.taught import Answer, Taught
+from soul_core.session.taught import Answer
 from soul_core.session.teach import teach
 
 STOPPED = 130
@@ -36,7 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"{out} is not empty. Choose a new or an empty folder.")
     made = not out.exists()
     try:
-        taught = _watched(task_of(arguments, out, screen), config, out / MODEL, screen)
+        work = teach(task_of(arguments, out, screen), config, out / MODEL)
+        taught = watched(work, screen, stopped="Stopped; nothing is kept.")
     except BaseException:
         _clear(out, made=made)
         raise
@@ -83,21 +83,6 @@ def table_of(answers: Sequence[Answer]) -> list[list[str]]:
     """A row for each fact; a model's words, which the screen makes safe."""
     yes_no = {True: "yes", False: "no"}
     return [[a.question, a.before, a.after, f"{yes_no[a.known_before]} → {yes_no[a.known_after]}"] for a in answers]
-
-
-def _watched(task: ForgetTask, config: TeachConfig, folder: Path, screen: Screen) -> Taught | None:
-    """The taught model; None where Ctrl-C ended it."""
-    with interrupts() as interrupted, screen.bar() as bar, closing(teach(task, config, folder)) as work:
-        while True:
-            try:
-                progress = next(work)
-            except StopIteration as end:
-                taught: Taught = end.value
-                return taught
-            bar.show(progress.what, progress.done, progress.total)
-            if interrupted():
-                screen.say("Stopped; nothing is kept.")
-                return None
 
 
 def _clear(out: Path, *, made: bool) -> None:

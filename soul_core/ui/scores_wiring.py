@@ -232,8 +232,8 @@ def wire_scores(
         trigger_mode="once",
         **QUIET,
         **AS_TYPED,
-    ).then(**following)
-    page.load(attach, browser, to_tail, **QUIET).then(**following)
+    ).then(**following).then(**arrival)
+    page.load(attach, browser, to_tail, **QUIET).then(**following).then(**arrival)
     panel.stop.click(guarded(stop, notice=panel.notice), browser, panel.notice, **QUIET)
     said = panel.import_notice
     panel.import_log.click(

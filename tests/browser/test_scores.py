@@ -254,6 +254,7 @@ def test_a_run_is_scored_with_progress_outlives_a_reload_and_stops(open_page, sc
     expect(page.locator(".soul-scores-table tbody tr")).to_have_count(7)  # four of before, original, FO and SO
     expect(page.locator("#soul-scores-notice")).to_contain_text("Scored.")
     expect(page.locator("#soul-scores-stop")).to_be_hidden()
+    expect(page.locator("#soul-scores-runs")).not_to_contain_text("not scored yet")
     # What is there is not scored again, so this ends at once; all rows are another matter, and are stopped.
     page.locator("#soul-scores-rows").get_by_text("All", exact=True).click()
     page.click("#soul-scores-start")

@@ -97,6 +97,7 @@ def test_a_task_is_taught_as_it_is_and_keeps_its_own_retain_rows(
     place = words.index("--retain")
     del words[place : place + 2]
     taught = []
-    monkeypatch.setattr(command, "_watched", lambda task, *_: taught.append(task))
+    monkeypatch.setattr(command, "teach", lambda task, *_: taught.append(task))
+    monkeypatch.setattr(command, "watched", lambda *_, **__: None)
     assert main(words) == 130
     assert taught[0].name == "invented-authors:forget01"
