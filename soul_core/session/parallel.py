@@ -189,7 +189,10 @@ def _end_with_parent(place: str) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
-        shutil.rmtree(place, ignore_errors=True)
+        # The race under way, here and in the other workers, goes on writing until its process ends.
+        deadline = time.monotonic() + _END_SECONDS
+        while Path(place).exists() and time.monotonic() < deadline:
+            shutil.rmtree(place, ignore_errors=True)
         os._exit(1)
 
 
