@@ -20,6 +20,7 @@ from soul_core.models.shelf import Shelf
 from soul_core.runs.folder import RunFolder
 from soul_core.runs.manifest import owner_mark
 from soul_core.runs.store import RunStore
+from soul_core.session.epochs import drop_old_epochs
 from soul_core.session.race import finish, race
 
 RACE = "race"
@@ -43,6 +44,7 @@ class Jobs:
         """Make the race's folder, queue the race, return its id."""
         folder = self.store.create(config, owner=owner)
         run_id = folder.run_id
+        drop_old_epochs(self.store)
         try:
             self._queue_race(folder, run_id, owner_mark(owner), resume=False, expected_seconds=expected_seconds)
         except JobError:

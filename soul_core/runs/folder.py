@@ -1,7 +1,8 @@
 """One run on disk: manifest first, events appended, answers, curves, report, DONE last. It knows no tensors.
 
 A folder holds ``manifest.json``, ``events.jsonl``, ``answers.json``, ``curves.csv``, ``report.html``,
-``lanes/<lane>/`` (the final weights), ``lanes/<lane>/checkpoint/`` (the last complete epoch) and ``DONE``.
+``lanes/<lane>/`` (the final weights), ``lanes/<lane>/checkpoint/`` (the last complete epoch),
+``lanes/<lane>/epochs/<n>/`` (the weights after each epoch, where they are small enough to keep) and ``DONE``.
 """
 
 import json
@@ -27,6 +28,7 @@ MANIFEST, EVENTS, ANSWERS, CURVES, REPORT, DONE = (
     "report.html",
     "DONE",
 )
+EPOCHS = "epochs"
 
 
 class RunFolder:
@@ -153,6 +155,20 @@ class RunFolder:
     def checkpoint(self, name: str) -> Path:
         """Where a lane's last complete epoch is."""
         return self.lane(name) / "checkpoint"
+
+    def epoch_folder(self, name: str, epoch: int) -> Path:
+        """Where a lane's weights after an epoch are, if they were kept."""
+        return self.lane(name) / EPOCHS / str(epoch)
+
+    def epochs(self, name: str) -> dict[int, Path]:
+        """A lane's weights by the epoch after which they were kept, in order; empty where none were."""
+        with disk_errors_as_sentences(self.path):
+            place = self.lane(name) / EPOCHS
+            kept = (
+                sorted(int(path.name) for path in place.iterdir() if path.name.isdecimal()) if place.is_dir() else []
+            )
+        folders = ((epoch, self.epoch_folder(name, epoch)) for epoch in kept)
+        return {epoch: folder for epoch, folder in folders if _can_be_asked(folder)}
 
     def weights(self, name: str) -> Path | None:
         """The newest weights of a lane that are on disk: final, else the last complete epoch; None if neither."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -27,6 +28,7 @@ from soul_core.objectives import find_objective
 from soul_core.runs.folder import RunFolder
 from soul_core.session.checks import check_against, check_race
 from soul_core.session.command import command_of
+from soul_core.session.epochs import epochs_fit, keep_epoch
 from soul_core.session.examined import EXAMINED, exam_key
 from soul_core.session.keeper import Keeper, finish
 from soul_core.session.lanes import LaneMaker
@@ -41,7 +43,12 @@ __all__ = ["finish", "race", "resume_race"]
 
 
 def race(
-    config: RaceConfig, folder: RunFolder, *, resume: bool = False, shelf: Shelf | None = None
+    config: RaceConfig,
+    folder: RunFolder,
+    *,
+    resume: bool = False,
+    shelf: Shelf | None = None,
+    keep_epochs: bool = True,
 ) -> Generator[Event, None, None]:
     """Run a race, yield what happens, keep it in the folder.
 
@@ -60,6 +67,7 @@ def race(
             those of an unbroken run, bit for bit, on the same machine.
         shelf: Where models are taken from and results are put: the original and gold by their names, each lane
             by the path of its weights.
+        keep_epochs: Keep the weights after every epoch, where they are small enough, so that they can be asked later.
 
     Raises:
         SoulError: The race cannot begin or go on; the sentence is also the log's last event.
@@ -73,7 +81,8 @@ def race(
             for kept in keeper.events:
                 with watch.paused():
                     yield kept
-        with closing(_Race(config, folder, keeper, shelf, watch).run(resume=resume)) as events:
+        running = _Race(config, folder, keeper, shelf, watch, keep_epochs=keep_epochs)
+        with closing(running.run(resume=resume)) as events:
             for event in events:
                 keeper.append(event)
                 with watch.paused():
@@ -107,13 +116,21 @@ class _Race:
     """One race while it runs."""
 
     def __init__(
-        self, config: RaceConfig, folder: RunFolder, keeper: Keeper, shelf: Shelf | None, watch: "_Stopwatch"
+        self,
+        config: RaceConfig,
+        folder: RunFolder,
+        keeper: Keeper,
+        shelf: Shelf | None,
+        watch: "_Stopwatch",
+        *,
+        keep_epochs: bool,
     ) -> None:
         self.config = config
         self.folder = folder
         self.keeper = keeper
         self.shelf = shelf
         self.watch = watch
+        self.keep_epochs = keep_epochs
         self.device = pick_device()
 
     def run(self, *, resume: bool) -> Generator[Event, None, None]:
@@ -226,6 +243,8 @@ class _Race:
             self.keeper.has_room(final, lane.final_bytes)
             and self.keeper.attempt(lambda: lane.save_final(final, diverged=message if status == "diverged" else ""))
         )
+        if saved and status == "finished":
+            self._keep_epoch(lane, final)
         yield LaneEnded(lane=name, status=status, epoch=lane.epoch, message=message)
         if saved:
             self.keeper.attempt(lambda: drop_checkpoint(self.folder.checkpoint(name)))
@@ -234,6 +253,12 @@ class _Race:
         path = self.folder.checkpoint(lane.config.name)
         if lane.checkpoint_bytes and self.keeper.has_room(path, lane.checkpoint_bytes):
             self.keeper.attempt(lambda: lane.save_checkpoint(path))
+            self._keep_epoch(lane, path)
+
+    def _keep_epoch(self, lane: Runner, weights: Path) -> None:
+        if self.keep_epochs and epochs_fit(lane.final_bytes, self.config):
+            place = self.folder.epoch_folder(lane.config.name, lane.epoch)
+            self.keeper.attempt(lambda: keep_epoch(weights, place))
 
     def _lanes(self, material: Material) -> Generator[Event, None, list[Runner]]:
         """Lanes on fresh copies, or as the folder has them."""

@@ -1,5 +1,6 @@
 """The models of a run, ready to be asked: original, lanes, gold. It knows no page and asks nothing itself."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -18,8 +19,12 @@ class Place(NamedTuple):
     key: str
 
 
-def places_of_run(folder: RunFolder) -> dict[str, Place]:
+def places_of_run(folder: RunFolder, lanes: Sequence[str] | None = None) -> dict[str, Place]:
     """Original, every lane that has weights on disk, and gold where the run had one, in this order.
+
+    Args:
+        folder: The run.
+        lanes: Only these lanes; all where it is None.
 
     Raises:
         RunError: The folder holds no run.
@@ -28,7 +33,7 @@ def places_of_run(folder: RunFolder) -> dict[str, Place]:
     places = {"original": Place(manifest.config.model, manifest.config.model)}
     for lane in manifest.config.lanes:
         weights = folder.weights(lane.name)
-        if weights is not None:
+        if weights is not None and (lanes is None or lane.name in lanes):
             key = _shelf_key(weights, changing=weights == folder.checkpoint(lane.name))
             places[lane.name] = Place(str(weights), key)
     if manifest.gold:
@@ -36,19 +41,22 @@ def places_of_run(folder: RunFolder) -> dict[str, Place]:
     return places
 
 
-def models_of_run(folder: RunFolder, shelf: Shelf | None = None) -> dict[str, LoadedModel]:
+def models_of_run(
+    folder: RunFolder, shelf: Shelf | None = None, *, lanes: Sequence[str] | None = None
+) -> dict[str, LoadedModel]:
     """Load original, every lane that has weights on disk, and gold where the run had one, in this order.
 
     Args:
         folder: The run; it may still be running, then a lane is as after its last complete epoch.
         shelf: Where loaded models are kept between calls; none keeps nothing.
+        lanes: Only these lanes; all where it is None.
 
     Raises:
         ModelError: The original or a lane can no longer be loaded. A gold that cannot is left out.
         RunError: The folder holds no run.
     """
     models = {}
-    for name, (spec, key) in places_of_run(folder).items():
+    for name, (spec, key) in places_of_run(folder, lanes).items():
         try:
             models[name] = load_model(spec) if shelf is None else shelf.get(key, partial(load_model, spec))
         except ModelError:

@@ -224,7 +224,7 @@ def outcome_of(
     with tempfile.TemporaryDirectory(prefix="trial-", dir=place) as run:
         folder = RunStore(Path(run)).create(config)
         folder.note(precision=chosen)
-        for event in race(config, folder, shelf=shelf):
+        for event in race(config, folder, shelf=shelf, keep_epochs=False):
             events.append(event)
             yield event
             if isinstance(event, RaceEnded) and event.status == "failed":
