@@ -1,1 +1,1 @@
-"""Looking for what is left of a forgotten fact: token lens, attacks, relearning, rounding, weights. No run, no page."""
+"""Looking for what is left of a forgotten fact: token lens, attacks, relearning, rounding, weights. No run known."""

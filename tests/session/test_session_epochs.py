@@ -1,6 +1,5 @@
 """The weights of every epoch are kept, cost no room twice, and can be asked afterwards."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,7 +42,7 @@ def test_kept_weights_are_linked_and_stay_when_the_checkpoint_is_replaced(tmp_pa
     keep_epoch(tmp_path / "checkpoint", place)
     assert sorted(path.name for path in place.iterdir()) == ["config.json", "model.safetensors"]
     assert (place / "config.json").stat().st_ino == (tmp_path / "checkpoint" / "config.json").stat().st_ino
-    os.unlink(tmp_path / "checkpoint" / "config.json")
+    (tmp_path / "checkpoint" / "config.json").unlink()
     assert (place / "config.json").read_text() == "config.json"
 
 
