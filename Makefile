@@ -2,6 +2,8 @@
 # make test   every test, with the page in Chromium
 # make check  formatter, linter, types and the tests that need no browser
 # make bench  how fast it is here, as a table and as JSON
+# make pictures     the README's pictures, of a real race in Chromium (minutes)
+# make walkthrough  clicks and seconds from opening the page to the first attack
 # make pocket trains the shipped models again (about half an hour on two cores)
 #
 # The first run makes .venv and installs into it; after that only a changed requirements file installs again.
@@ -17,7 +19,7 @@ SYSTEM_PYTHON ?= $(shell for python in python3 python3.12 python3.13 python3.11;
 APP_STAMP := $(VENV)/.installed-app-$(shell cat requirements.txt constraints.txt | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/.installed-dev-$(shell cat requirements.txt requirements-dev.txt constraints.txt | cksum | cut -d' ' -f1)
 
-.PHONY: app test check bench pocket browser clean
+.PHONY: app test check bench pictures walkthrough pocket browser clean
 
 app: $(APP_STAMP)
 	@$(PY) app.py --port $(PORT)
@@ -33,6 +35,12 @@ check: $(DEV_STAMP)
 
 bench: $(APP_STAMP)
 	@$(PY) -m benchmarks.bench
+
+pictures: $(DEV_STAMP) browser
+	@$(PY) -m benchmarks.pictures
+
+walkthrough: $(DEV_STAMP) browser
+	@$(PY) -m benchmarks.walkthrough
 
 pocket: $(APP_STAMP)
 	@$(PY) -m soul_core train-pocket

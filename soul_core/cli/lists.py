@@ -1,4 +1,4 @@
-"""``models``, ``tasks``, ``methods`` and ``metrics``: what one can choose. It knows no weights and no rows."""
+"""``models``, ``tasks``, ``methods``, ``metrics``, ``attacks``: what one can choose. No weights and no rows here."""
 
 import argparse
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from soul_core.data.tasks import TASKS
 from soul_core.evaluation.all_metrics import METRICS
 from soul_core.evaluation.registry import ModelMetric, SetMetric
 from soul_core.models.presets import PRESETS as MODELS
+from soul_core.session.catalogue import attacks as listed_attacks
 from soul_core.session.catalogue import catalogue
 
 _DIRECTIONS = {"higher": "higher", "lower": "lower", "gold": "nearer to gold", "none": "neither"}
@@ -19,7 +20,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print one list, or with ``tasks show`` the rows of one task."""
     if getattr(arguments, "action", None) == "show":
         return rows.run(arguments)
-    listed = {"models": models, "tasks": tasks, "methods": methods, "metrics": metrics}[arguments.command]()
+    lists = {"models": models, "tasks": tasks, "methods": methods, "metrics": metrics, "attacks": attacks}
+    listed = lists[arguments.command]()
     screen = Screen(json_wanted=arguments.json)
     for title, entries in listed.items():
         if len(listed) > 1:
@@ -81,6 +83,11 @@ def metrics() -> dict[str, list[dict[str, Any]]]:
             for metric in METRICS
         ]
     }
+
+
+def attacks() -> dict[str, list[dict[str, Any]]]:
+    """Every attack that is tried on a run's models."""
+    return {"attacks": listed_attacks()}
 
 
 def _better(metric: SetMetric | ModelMetric) -> str:

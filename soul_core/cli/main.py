@@ -14,6 +14,10 @@ from soul_core import __version__
 from soul_core.cli.measure_options import add_compare, add_study, add_sweep
 from soul_core.cli.options import add_json, add_settings, own_settings, race_settings, split_lane_settings
 from soul_core.cli.own_options import add_import
+from soul_core.cli.probe_options import add_probing
+from soul_core.cli.record_options import add_record
+from soul_core.cli.relearn_options import add_relearning
+from soul_core.cli.runs_options import add_runs
 from soul_core.cli.score_options import add_score
 from soul_core.cli.task_options import add_tasks
 from soul_core.cli.teach_options import add_teach
@@ -47,6 +51,15 @@ MODULES = {
     "study": "soul_core.cli.measure",
     "compare": "soul_core.cli.measure",
     "score": "soul_core.cli.score_models",
+    "probe": "soul_core.cli.probe",
+    "lens": "soul_core.cli.probe",
+    "attacks": "soul_core.cli.lists",
+    "runs": "soul_core.cli.runs",
+    "relearn": "soul_core.cli.relearn",
+    "round": "soul_core.cli.relearn",
+    "inspect": "soul_core.cli.relearn",
+    "verdicts": "soul_core.cli.relearn",
+    "record": "soul_core.cli.record",
 }
 _PRESETS_DEFAULT = "default: the preset's"
 _WITH_LANES = ("race", "sweep")
@@ -128,6 +141,7 @@ def parser() -> argparse.ArgumentParser:
         ("models", "List the models that have a short name."),
         ("methods", "List objectives, optimizers and presets."),
         ("metrics", "List every number of a scorecard: meaning, direction, convention, formula, source."),
+        ("attacks", "List the attacks that probe tries: what each does and what counts as a leak."),
     ):
         add_json(_command(commands, name, words))
     add_tasks(_command(commands, "tasks", "List the tasks and their forget sets, or show the rows of one."), PROGRAM)
@@ -161,7 +175,11 @@ def parser() -> argparse.ArgumentParser:
     add_sweep(_command(commands, "sweep", "Try the same number of settings for each method and record every trial."))
     add_study(_command(commands, "study", "Race every preset with several seeds; write the README's table."))
     add_compare(_command(commands, "compare", "Race every objective with FO, SO and the control; write one table."))
+    add_record(_command(commands, "record", "Keep a finished run as a recording that the page can replay."), PROGRAM)
+    add_runs(_command(commands, "runs", "List, name, delete, export, import, compare and push runs."), PROGRAM)
     add_score(_command(commands, "score", "Score runs, models or a log: every number with its interval."))
+    add_probing(lambda name, words: _command(commands, name, words), PROGRAM)
+    add_relearning(lambda name, words: _command(commands, name, words), PROGRAM)
     return top
 
 
@@ -201,6 +219,12 @@ def _race(command: argparse.ArgumentParser) -> None:
         "--out", metavar="DIR", default="", help="The run's folder, new or empty. [default: a new one in runs/]"
     )
     where.add_argument("--resume", metavar="DIR", default="", help="Go on with this run from its last complete epoch.")
+    where.add_argument(
+        "--track",
+        metavar="PROJECT",
+        default="",
+        help="Log it to trackio as well, on this machine; trackio is an extra.",
+    )
     add_json(where)
     rest = [name for name in race_settings() if name not in main_settings]
     add_settings(command.add_argument_group("training and evaluation"), RaceConfig, rest)

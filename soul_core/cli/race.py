@@ -30,6 +30,7 @@ from soul_core.session.checks import check_race
 from soul_core.session.methods import lane_of
 from soul_core.session.presets import lanes_for
 from soul_core.session.race import finish, race
+from soul_core.session.tracking import require_tracking, tracked
 from soul_core.session.verdict import verdict
 
 RUNS = Path("runs")
@@ -40,11 +41,16 @@ MAX_LANES = 6
 def run(arguments: argparse.Namespace) -> int:
     """Start or resume a race, show it, and print what came out."""
     screen = Screen(json_wanted=arguments.json)
+    if arguments.track:
+        require_tracking(arguments.track)
     folder = resumed(arguments) if arguments.resume else begun(arguments)
     screen.say(f"Run folder: {folder.path}")
     with interrupts() as interrupted, screen.bar() as bar:
         watch = Watch(screen, bar, folder.config)
-        with closing(race(folder.config, folder, resume=bool(arguments.resume))) as events:
+        running = race(folder.config, folder, resume=bool(arguments.resume))
+        if arguments.track:
+            running = tracked(running, arguments.track, folder.config)
+        with closing(running) as events:
             for event in events:
                 watch.show(event)
                 if interrupted():

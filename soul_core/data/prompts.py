@@ -4,9 +4,9 @@ This is the only place in the project where a template is written down, and the 
 of an example are its answer.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from transformers import PreTrainedTokenizerBase
 
@@ -140,6 +140,50 @@ def template_with(
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, template: PromptTemplate, question: str) -> list[int]:
     """Token ids of the prompt, with one beginning of sequence where this tokenizer writes one."""
     return _with_bos(tokenizer, template, _ids(tokenizer, template.prompt(question)))
+
+
+def encode_turns(
+    tokenizer: PreTrainedTokenizerBase,
+    template: PromptTemplate,
+    earlier: Sequence[tuple[str, str]],
+    question: str,
+    *,
+    start: str = "",
+) -> list[int]:
+    """Token ids of a conversation up to where the next answer begins, or goes on behind its first words.
+
+    A chat template writes every question and answer as a turn; where it has no place for earlier ones they stand as
+    text in the user's message. A plain template repeats itself, with an empty line between an answer and the next
+    question. ``joint_of`` says which.
+
+    Args:
+        tokenizer: The model's.
+        template: The model's; a context that it has stands in front of the first question.
+        earlier: Questions with their answers, the oldest first.
+        question: What is asked now.
+        start: First words of its answer, put into the model's mouth.
+    """
+    lead = template.context.lead(earlier[0][0] if earlier else question) if template.context is not None else ""
+    text = lead or template.before
+    if earlier:
+        slot = _slot(tokenizer, replace(template, context=None), "turns")
+        # A plain template's own words around the question are in the lead and in the closing.
+        head = slot.head if template.chat else ""
+        text += "".join(f"{head}{asked}{slot.middle}{said}{slot.closing}" for asked, said in earlier)
+    prompt_text = f"{text}{question}{template.after}"
+    prompt = _ids(tokenizer, prompt_text)
+    if start:
+        answer_text = template.answer_prefix + start
+        whole = _ids(tokenizer, prompt_text + answer_text)
+        prompt = whole if whole[: len(prompt)] == prompt else prompt + _ids(tokenizer, answer_text)
+    return _with_bos(tokenizer, template, prompt)
+
+
+def joint_of(tokenizer: PreTrainedTokenizerBase, template: PromptTemplate) -> Literal["turns", "message", "text"]:
+    """How ``encode_turns`` writes earlier questions: as turns, inside the user's message, or as running text."""
+    if not template.chat:
+        return "text"
+    return "message" if _slot(tokenizer, replace(template, context=None), "turns").head else "turns"
 
 
 def encode_example(

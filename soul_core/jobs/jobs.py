@@ -22,8 +22,10 @@ from soul_core.runs.manifest import owner_mark
 from soul_core.runs.store import RunStore
 from soul_core.session.epochs import drop_old_epochs
 from soul_core.session.race import finish, race
+from soul_core.session.tracking import tracked_if_wanted
 
 RACE = "race"
+Runner = Callable[..., Generator[Event, None, None]]
 LISTED = 50
 
 
@@ -33,11 +35,13 @@ class Jobs:
     Args:
         store: Where races are kept.
         shelf: Models shared with whoever asks questions; races put their results there.
+        runner: Called in place of ``session.race.race``, as that is.
     """
 
-    def __init__(self, store: RunStore, *, shelf: Shelf | None = None) -> None:
+    def __init__(self, store: RunStore, *, shelf: Shelf | None = None, runner: Runner | None = None) -> None:
         self.store = store
         self.shelf = shelf
+        self._runner = runner
         self._worker = Worker()
 
     def submit_race(self, config: RaceConfig, owner: str = "", *, expected_seconds: float | None = None) -> str:
@@ -144,6 +148,11 @@ class Jobs:
                 continue
         return sorted(views, key=lambda view: view.created, reverse=True)
 
+    def in_memory(self, owner: str | None = None) -> builtins.list[JobView]:
+        """Jobs of any kind since this server began, newest first; of one owner where a token is given."""
+        mark = None if owner is None else owner_mark(owner)
+        return [] if mark == "" else [self._offered(view) for view in self._worker.views(mark)]
+
     def busy(self, owner: str | None = None, *, kind: str | None = None) -> bool:
         """Whether a job waits, runs or is paused: of one owner (an empty token owns none), of one kind, or any."""
         mark = None if owner is None else owner_mark(owner)
@@ -172,7 +181,9 @@ class Jobs:
                 kind=RACE,
                 label=_label(config),
                 owner=owner,
-                make=lambda: race(config, folder, resume=resume, shelf=self.shelf),
+                make=lambda: tracked_if_wanted(
+                    (self._runner or race)(config, folder, resume=resume, shelf=self.shelf), config
+                ),
                 after_stop=after_stop,
                 after_bug=folder.append,
                 expected_seconds=expected_seconds,

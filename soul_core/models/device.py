@@ -3,6 +3,7 @@
 Shape suffixes: B = rows, T = tokens, D = width, H = heads, K = width of a head, V = vocabulary.
 """
 
+import os
 import sys
 import threading
 import time
@@ -18,6 +19,8 @@ from soul_core.config import Precision
 
 PrecisionName = Literal["float32", "bfloat16"]
 
+DEVICE_VARIABLE = "SOUL_DEVICE"
+"""Environment variable; ``cpu`` in it leaves any GPU alone."""
 WORTH_IT = 1.15
 """bf16 rounds, so it must be at least this many times faster to be chosen by itself."""
 
@@ -44,7 +47,9 @@ class PrecisionChoice:
 
 
 def pick_device() -> torch.device:
-    """CUDA if there is one, else Apple's GPU, else the CPU."""
+    """CUDA if there is one, else Apple's GPU, else the CPU; the CPU where ``SOUL_DEVICE`` says so."""
+    if os.environ.get(DEVICE_VARIABLE) == "cpu":
+        return torch.device("cpu")
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

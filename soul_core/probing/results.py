@@ -3,6 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+MOST_HELD = 20
+"""Of so many different conversations of a row, beside the first, the words are kept; of fewer where rows are many."""
+MOST_TRIES = 200
+"""Of so many rows the conversations are kept; all rows count."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alternative:
@@ -56,6 +61,16 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A conversation as it was held, the model's turns included; ``times`` counts those that came out the same."""
+
+    turns: tuple[Turn, ...]
+    said: str
+    leaked: bool
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Try:
     """One row under one attack.
 
@@ -65,7 +80,8 @@ class Try:
         turns: The conversation as it was held, the model's turns included.
         said: What was judged, the first that leaked if any did.
         leaks: How many of the answers leaked.
-        answers: How many were drawn; 1 for a greedy answer.
+        answers: How many were judged: one for each wording of the attack, or for each draw.
+        others: The row's further conversations, those that leaked first, at most ``MOST_HELD`` different ones.
     """
 
     question: str
@@ -74,6 +90,7 @@ class Try:
     said: str
     leaks: int
     answers: int = 1
+    others: tuple[Held, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +104,7 @@ class AttackResult:
         low: Lower end of its 95 % interval over rows; None with fewer than two rows.
         high: Upper end.
         any_share: Share of rows of which at least one answer leaked.
-        tries: Every row.
+        tries: Every row; of more than ``MOST_TRIES`` those that leaked first, and the note says so.
         note: Why it could not be tried, or what a reader must know.
     """
 

@@ -60,7 +60,12 @@ class RelearnConfig(Settings):
     steps: int = Field(default=30, ge=1, le=1000, title="Steps", description="Optimizer steps taken.")
     every: int = Field(default=5, ge=1, le=1000, title="Ask every", description="Steps between two examinations.")
     lr: float = Field(
-        default=1e-4, gt=0, le=1, title="Learning rate", description="Of AdamW, the same for every model."
+        default=0.0,
+        ge=0,
+        le=1,
+        title="Learning rate",
+        description="Of AdamW, the same for every model and every step; 0 takes one that fits the models' width.",
+        json_schema_extra={"source": "measured on the pocket model, falling with the width as usual rates do"},
     )
     batch_size: int = Field(default=8, ge=1, le=512, title="Batch size", description="Rows of each step.")
     asked: int = Field(
@@ -81,8 +86,8 @@ class RoundingConfig(Settings):
     method: RoundingMethod = Field(
         default="plain",
         title="Rounded by",
-        description="plain rounds each weight to the nearest of evenly spaced values, everywhere; bitsandbytes is that "
-        "library's int8 and NF4, on CUDA where it is installed.",
+        description="plain rounds each weight to the nearest of evenly spaced values, on any device; bitsandbytes is "
+        "that library's int8 and NF4, on CUDA where it is installed.",
     )
     rows: int = Field(
         default=60, ge=1, le=2000, title="Rows asked", description="At most this many rows of each set are asked."

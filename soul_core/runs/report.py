@@ -1,4 +1,4 @@
-"""A finished or stopped race as one HTML file that needs no network. It knows no files: it returns text.
+"""A race as one HTML file that needs no network, finished or not. It knows no files: it returns text.
 
 Answers are a model's words and are never trusted: every string that is not ours goes through ``escape``.
 """
@@ -6,13 +6,19 @@ Answers are a model's words and are never trusted: every string that is not ours
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from soul_core.config import LaneConfig, Settings
-from soul_core.errors import ConfigError
-from soul_core.events import SetScores
-from soul_core.objectives import find_objective, options_of, retain_name
-from soul_core.optim.registry import OPTIMIZERS
+from soul_core.events import Event, SetScores, StepReport
+from soul_core.probing.results import ProbeVerdict
 from soul_core.runs.answers import AnswerSheet
+from soul_core.runs.line_svg import Line, lines_svg
 from soul_core.runs.manifest import Manifest
+from soul_core.runs.marks import Marks
+from soul_core.runs.probes import ProbesRead
+from soul_core.runs.report_probes import probes_html
+from soul_core.runs.report_scores import scores_html
+from soul_core.runs.report_style import page_html, table_html
+from soul_core.runs.scores import ScoresRead
+from soul_core.runs.settings import lane_settings, race_settings
+from soul_core.runs.styles import lane_style
 from soul_core.runs.summary import REFERENCES, RaceSummary
 from soul_core.runs.svg import curve_svg, legend_html
 
@@ -24,67 +30,114 @@ SET_NAMES = {
     "world_facts": "World facts",
 }
 
-_CSS = """
-:root{--ink:#1c2024;--soft:#5b636b;--ground:#fff;--panel:#f5f6f7;--line:#d9dde1}
-@media (prefers-color-scheme:dark){:root{--ink:#e8eaed;--soft:#a5adb5;--ground:#15181b;--panel:#1f2327;--line:#363c42}}
-*{box-sizing:border-box}
-body{margin:0 auto;padding:1.5rem;max-width:76rem;background:var(--ground);color:var(--ink);
-font:16px/1.5 system-ui,sans-serif;overflow-wrap:break-word}
-h1{font-size:1.6rem;margin:0 0 .25rem}h2{font-size:1.15rem;margin:2rem 0 .5rem}p{margin:.4rem 0}
-.verdict{font-size:1.2rem;padding:.9rem 1.1rem;background:var(--panel);border-radius:.6rem}
-.soft{color:var(--soft)}.curves{display:grid;gap:1rem;grid-template-columns:repeat(auto-fit,minmax(19rem,1fr))}
-figure{margin:0}figcaption{font-weight:600}svg text{fill:var(--soft);font-size:13px}svg .grid{stroke:var(--line)}
-.legend span{margin-right:1.4rem;white-space:nowrap}.scroll{overflow-x:auto}
-table{border-collapse:collapse;width:100%}.even{table-layout:fixed}.even td,.even th,td code
-{overflow-wrap:anywhere;hyphens:auto}th,td{text-align:left;vertical-align:top;padding:.4rem .7rem;
-border-bottom:1px solid var(--line)}thead th{color:var(--soft);font-weight:600}
-td.n{white-space:nowrap;padding:.4rem .45rem;font-variant-numeric:tabular-nums}.even tbody th{font-weight:400}
-table:not(.even) tbody th{white-space:nowrap}
-code{background:var(--panel);padding:.1rem .3rem;border-radius:.3rem}
-pre{background:var(--panel);padding:.8rem;border-radius:.5rem;overflow-x:auto;white-space:pre-wrap}
-@media print{body{max-width:none;padding:0}}
-"""
 
+def report_html(
+    summary: RaceSummary,
+    manifest: Manifest,
+    answers: AnswerSheet,
+    verdict: str,
+    *,
+    events: Iterable[Event] = (),
+    scores: ScoresRead | None = None,
+    probes: ProbesRead | None = None,
+    probe_verdicts: Sequence[ProbeVerdict] = (),
+    marks: Marks | None = None,
+    query: str = "",
+    unfinished: str = "",
+) -> str:
+    """Verdict, curves, scorecard, answers, probes, steps, settings, versions, hashes, and how to do it again.
 
-def report_html(summary: RaceSummary, manifest: Manifest, answers: AnswerSheet, verdict: str) -> str:
-    """Verdict, curves, scores, sample answers side by side, settings, versions, hashes, command."""
-    config = manifest.config
-    title = f"{config.model}, {config.task}"
+    Args:
+        summary: Of the events.
+        manifest: The run's.
+        answers: The last ones of every model.
+        verdict: One sentence.
+        events: For the figures by step.
+        scores: The run's scorecards, where it has been scored.
+        probes: What probes found, where it has been probed.
+        probe_verdicts: What the probes say together, one for each model.
+        marks: The person's name for the run and note.
+        query: Of the address that sets up the same race.
+        unfinished: A sentence that says that and why the race is not whole; empty for one that ended.
+    """
+    config, marks = manifest.config, marks or Marks()
+    title = marks.name or f"{config.model}, {config.task}"
+    sets = (("forget", "Forget accuracy"), ("retain", "Retain accuracy"))
     parts = [
         f"<h1>{escape(title)}</h1>",
+        f"<p>{escape(config.model)}, {escape(config.task)}</p>" if marks.name else "",
         f'<p class="soft">Race {escape(manifest.run_id)}, {escape(manifest.created)}. {escape(_how(summary))}</p>',
+        f'<p class="warn" role="note">{escape(unfinished)}</p>' if unfinished else "",
         f'<p class="verdict">{escape(verdict)}</p>',
+        _note(marks.note),
         "<h2>Accuracy by epoch</h2>",
         legend_html(summary),
         '<div class="curves">',
-        *(
-            f"<figure><figcaption>{caption}</figcaption>{curve_svg(summary, name, caption)}</figure>"
-            for name, caption in (("forget", "Forget accuracy"), ("retain", "Retain accuracy"))
-        ),
+        *(f"<figure><figcaption>{said}</figcaption>{curve_svg(summary, name, said)}</figure>" for name, said in sets),
         "</div>",
         f'<p class="soft">Shaded: 95 % intervals. {escape(_asked(summary, manifest))}</p>',
         "<h2>Scores at the end</h2>",
         _score_table(summary),
+        _section("Scorecard", scores_html(scores, summary) if scores else ""),
         "<h2>What they answer</h2>",
         _answers(summary, answers),
+        _section("Probes", probes_html(probes, summary, probe_verdicts) if probes else ""),
+        _section("Steps", _steps(summary, events)),
         "<h2>Settings</h2>",
-        _settings(summary, manifest),
+        _settings(manifest),
         "<h2>Do it again</h2>",
-        f"<pre>{escape(manifest.command)}</pre>",
+        _again(manifest, query),
         _facts(manifest),
     ]
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<style>{_CSS}</style></head><body>{''.join(parts)}</body></html>\n"
+    return page_html(title, "".join(parts))
+
+
+def _section(title: str, body: str) -> str:
+    return f"<h2>{title}</h2>{body}" if body else ""
+
+
+def _note(text: str) -> str:
+    return f"<h2>Note</h2><pre>{escape(text)}</pre>" if text else ""
+
+
+def _again(manifest: Manifest, query: str) -> str:
+    """The command, the address's query, and what must be the same for the same numbers."""
+    parts = [f"<p>On the command line:</p><pre>{escape(manifest.command)}</pre>"] if manifest.command else []
+    if query:
+        parts.append(f"<p>On the page, behind its address:</p><pre>?{escape(query)}</pre>")
+    parts.append(
+        '<p class="soft">The seed decides order and draws. On the same machine, with the same versions and number of '
+        "CPU threads, the weights come out the same bit for bit; elsewhere the last digits may differ. Rows and "
+        "weights are the same if their hashes are.</p>"
     )
+    return "".join(parts)
+
+
+def _steps(summary: RaceSummary, events: Iterable[Event]) -> str:
+    """How large the steps were and how much of them was clipped, over the whole race."""
+    steps = [event for event in events if isinstance(event, StepReport) and event.lane in summary.lanes]
+    clipped = any(step.clip_share is not None for step in steps)
+    figures = [("Size of the step (norm of the change of the weights)", "update_norm", False)]
+    figures += [("Clip share (coordinates cut to the largest step)", "clip_share", True)] if clipped else []
+    parts = []
+    for title, field, percent in figures:
+        points: dict[str, list[tuple[float, float]]] = {}
+        for step in steps:
+            if (value := getattr(step, field)) is not None:
+                points.setdefault(step.lane, []).append((step.step, value))
+        lines = [
+            Line(label=summary.label(lane), style=lane_style(lane, summary.position(lane)), points=points[lane])
+            for lane in summary.lanes
+            if lane in points
+        ]
+        svg = lines_svg(title, lines, below="step", percent=percent)
+        parts += [f"<figure><figcaption>{title}</figcaption>{svg}</figure>"] if svg else []
+    return f'{legend_html(summary)}<div class="curves">{"".join(parts)}</div>' if parts else ""
 
 
 def _how(summary: RaceSummary) -> str:
     if summary.ended is None:
-        return "It was interrupted before its end; what was finished is shown."
+        return "It has not come to an end."
     minutes, seconds = divmod(round(summary.ended.seconds), 60)
     took = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
     return f"It {'ended' if summary.ended.status == 'finished' else summary.ended.status} after {took}."
@@ -95,20 +148,6 @@ def _asked(summary: RaceSummary, manifest: Manifest) -> str:
     counts = ", ".join(f"{count} of {SET_NAMES.get(name, name).lower()}" for name, count in rows.items())
     matcher = summary.started.matcher if summary.started else manifest.matcher
     return (f"Questions asked: {counts}. " if counts else "") + (f"Nearness of answers: {matcher}." if matcher else "")
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: bool = False, even: bool = False) -> str:
-    """Cells must be escaped already; the first column is a header of its row; ``even`` makes columns equally wide,
-    and none narrower than a few words."""
-    top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
-    kind = ' class="n"' if numbers else ""
-    body = "".join(
-        f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td{kind}>{cell}</td>" for cell in row[1:])}</tr>'
-        for row in rows
-    )
-    table = f'<table class="even" style="min-width:{max(44, 9 * len(head))}rem">' if even else "<table>"
-    parts = f"{table}<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div class="scroll" tabindex="0">{parts}</div>'
 
 
 def _score_table(summary: RaceSummary) -> str:
@@ -137,7 +176,7 @@ def _score_table(summary: RaceSummary) -> str:
             ]
         )
     said = "".join(f"<p>{escape(end.message)}</p>" for end in summary.ends.values() if end.message)
-    return (_table(head, rows, numbers=True) if rows else "<p>Nothing was measured.</p>") + said
+    return (table_html(head, rows, numbers=True) if rows else "<p>Nothing was measured.</p>") + said
 
 
 def _acc(scores: SetScores | None) -> str:
@@ -158,45 +197,20 @@ def _answers(summary: RaceSummary, sheet: AnswerSheet) -> str:
             for row in chosen
         ]
         head = ["Question", "Truth", *(escape(summary.label(lane)) for lane in answered)]
-        parts.append(f"<h3>{escape(SET_NAMES.get(name, name))}</h3>{_table(head, cells, even=True)}")
+        parts.append(f"<h3>{escape(SET_NAMES.get(name, name))}</h3>{table_html(head, cells, even=True)}")
     if not parts:
         return "<p>No answers were kept.</p>"
     return "".join(parts) + '<p class="soft">More answers are in answers.json beside this file.</p>'
 
 
-def _settings(summary: RaceSummary, manifest: Manifest) -> str:
-    fields = type(manifest.config).model_fields
-    rows = []
-    for name, value in manifest.config.model_dump(mode="json", exclude={"lanes"}).items():
-        rows.append([escape(fields[name].title or name), escape(str(value))])
+def _settings(manifest: Manifest) -> str:
+    shared = [[escape(title), escape(value)] for title, value in race_settings(manifest.config).items()]
     lanes = manifest.config.lanes
-    by_lane = [_lane_settings(lane) for lane in lanes]
+    by_lane = [lane_settings(lane) for lane in lanes]
     titles = list(dict.fromkeys(title for settings in by_lane for title in settings))
-    lane_rows = [[escape(title), *(escape(settings.get(title, "–")) for settings in by_lane)] for title in titles]
+    rows = [[escape(title), *(escape(settings.get(title, "–")) for settings in by_lane)] for title in titles]
     head = ["Setting", *(escape(lane.label) for lane in lanes)]
-    return _table(["Setting", "Value"], rows) + "<h3>Lanes</h3>" + _table(head, lane_rows)
-
-
-def _lane_settings(lane: LaneConfig) -> dict[str, str]:
-    """A lane's settings that are read, by title; its objective's own with the values they had."""
-    objective, optimizer, weights = lane.objective, lane.optimizer, lane.weights
-    shown = {"Objective": objective.name}
-    try:
-        entry = find_objective(objective.name)
-        shown |= {entry.fields[name].title or name: str(value) for name, value in options_of(objective).items()}
-        if entry.kind != "trained":
-            return shown
-        objective = objective.but(retain=retain_name(objective))
-    except ConfigError:  # an objective of the person's own that is not loaded now
-        shown |= {name: str(value) for name, value in objective.options.items()}
-    read: list[tuple[Settings, Iterable[str]]] = [
-        (objective, ("gamma", "retain")),
-        (optimizer, ("name", *OPTIMIZERS[optimizer.name].settings)),
-        (weights, type(weights).model_fields if weights.kind == "lora" else ("kind",)),
-    ]
-    for settings, names in read:
-        shown |= {type(settings).model_fields[name].title or name: str(getattr(settings, name)) for name in names}
-    return shown
+    return table_html(["Setting", "Value"], shared) + "<h3>Lanes</h3>" + table_html(head, rows)
 
 
 def _facts(manifest: Manifest) -> str:
@@ -212,4 +226,6 @@ def _facts(manifest: Manifest) -> str:
         "Gold's weights (SHA-256)": manifest.gold_fingerprint,
         **manifest.versions,
     }
-    return _table(["What", "Value"], ([escape(name), f"<code>{escape(x)}</code>"] for name, x in facts.items() if x))
+    return table_html(
+        ["What", "Value"], ([escape(name), f"<code>{escape(x)}</code>"] for name, x in facts.items() if x)
+    )

@@ -84,7 +84,7 @@ class Trash:
         with disk_errors_as_sentences(self.path):
             place.rename(folder)
             (folder / _MOMENT).unlink(missing_ok=True)
-        return self.store.find(run_id)
+        return RunFolder(folder)
 
     def list(self) -> tuple[Trashed, ...]:
         """What can be restored, last deleted first."""

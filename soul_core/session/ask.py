@@ -1,6 +1,5 @@
 """One question to several models, their answers growing in turn. It knows no run, no truth and no page."""
 
-import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -9,11 +8,13 @@ from transformers import PreTrainedTokenizerBase
 
 from soul_core.config import AskConfig
 from soul_core.data.prompts import encode_prompt
+from soul_core.data.typed import clean_question
 from soul_core.errors import ConfigError
 from soul_core.evaluation.generation import GenStep, decode_answer, generate
 from soul_core.models.loading import LoadedModel
 
-MAX_QUESTION = 2000
+__all__ = ["AskUpdate", "ask", "clean_question"]
+
 # What a tokenizer writes for a character whose last bytes have not been generated yet.
 _HALF_A_CHARACTER = "\ufffd"
 
@@ -33,26 +34,6 @@ class AskUpdate:
     sample: int
     text: str
     done: bool
-
-
-def clean_question(question: str) -> str:
-    """The question as it is asked: one line, without control characters, otherwise untouched.
-
-    Raises:
-        ConfigError: Nothing is left, or it is longer than 2000 characters.
-    """
-    if not isinstance(question, str):
-        raise ConfigError(f"The question is a {type(question).__name__}, not text. Type a question.")
-    # Half of a surrogate pair (Cs) cannot be written as UTF-8, so no tokenizer takes it.
-    kept = (" " if c.isspace() else c for c in question if c.isspace() or unicodedata.category(c) not in ("Cc", "Cs"))
-    cleaned = "".join(kept).strip()
-    if not cleaned:
-        raise ConfigError("The question is empty. Type one, or pick one from the lists.")
-    if len(cleaned) > MAX_QUESTION:
-        raise ConfigError(
-            f"The question has {len(cleaned)} characters; at most {MAX_QUESTION} can be asked. Shorten it."
-        )
-    return cleaned
 
 
 def ask(

@@ -9,6 +9,7 @@ from soul_core.config import OptimizerConfig
 from soul_core.objectives import OBJECTIVES, RETAINS
 from soul_core.objectives.entry import IDEAS
 from soul_core.optim.registry import OPTIMIZERS, default_optimizer
+from soul_core.probing.attacks import ATTACKS
 from soul_core.session.methods import NAMED, RUNNERS
 from soul_core.session.presets import PRESETS
 
@@ -111,6 +112,21 @@ def presets() -> Entries:
             },
         }
         for name, preset in PRESETS.items()
+    ]
+
+
+def attacks() -> Entries:
+    """Every attack of the bench, cheap ones first."""
+    return [
+        {
+            "name": name,
+            "label": attack.title,
+            "what": attack.what,
+            "a leak": attack.leak,
+            "works by": attack.family,
+            "otherwise": attack.unfit,
+        }
+        for name, attack in ATTACKS.items()
     ]
 
 

@@ -8,9 +8,8 @@ from soul_core.errors import RunError
 from soul_core.events import Event, Progress, RaceEnded
 from soul_core.runs.answers import AnswerSheet
 from soul_core.runs.folder import RunFolder
-from soul_core.runs.report import report_html
 from soul_core.runs.summary import curves_csv, summarise
-from soul_core.session.verdict import verdict_of
+from soul_core.session.report import report_from
 
 _SPARE_BYTES = 32 << 20
 
@@ -91,9 +90,9 @@ class Keeper:
 
 def write_outputs(folder: RunFolder, events: Iterable[Event], sheet: AnswerSheet) -> None:
     """Curves and report of a race, finished or not."""
-    summary = summarise(events)
-    folder.write_curves(curves_csv(summary))
-    folder.write_report(report_html(summary, folder.manifest(), sheet, verdict_of(summary)))
+    events = list(events)
+    folder.write_curves(curves_csv(summarise(events)))
+    folder.write_report(report_from(folder, events, sheet))
 
 
 def finish(folder: RunFolder) -> None:

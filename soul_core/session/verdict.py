@@ -22,7 +22,7 @@ def verdict_of(summary: RaceSummary) -> str:
     lanes.sort(key=lambda lane: -_lost(summary, lane, "forget"))
     parts = [_lane(summary, lane, first=lane == lanes[0]) for lane in lanes]
     parts += [
-        f"{summary.label(lane)} {'diverged' if _diverged(summary, lane) else 'stopped'} before its first epoch ended"
+        f"{summary.label(lane)} {_unmeasured(summary, lane)}"
         for lane in summary.lanes
         if lane not in lanes
     ]
@@ -85,6 +85,12 @@ def _gold(summary: RaceSummary) -> str:
 
 def _diverged(summary: RaceSummary, lane: str) -> bool:
     return lane in summary.ends and summary.ends[lane].status == "diverged"
+
+
+def _unmeasured(summary: RaceSummary, lane: str) -> str:
+    if _diverged(summary, lane):
+        return "diverged before its first epoch ended"
+    return "is in its first epoch" if summary.ended is None else "stopped before its first epoch ended"
 
 
 def _measured(summary: RaceSummary, lane: str) -> bool:

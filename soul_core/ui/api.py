@@ -1,24 +1,24 @@
 """The page's named endpoints, for scripts: the same desk, plain values in and out. It knows no component."""
 
-import functools
 from collections import deque
-from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
-
-import gradio as gr
-from gradio.events import api
 
 from soul_core.config import AskConfig, RaceConfig
 from soul_core.data.tasks import TASKS
+from soul_core.errors import JobError
 from soul_core.evaluation.labels import label
+from soul_core.jobs.jobs import RACE
 from soul_core.models.presets import PRESETS as MODELS
 from soul_core.runs.summary import result_json, summarise
 from soul_core.session.catalogue import catalogue
 from soul_core.session.presets import lanes_for
 from soul_core.session.verdict import verdict
+from soul_core.ui import text_host
+from soul_core.ui.api_probe import add_probe_api
+from soul_core.ui.api_tools import endpoint
 from soul_core.ui.desk import Desk
 from soul_core.ui.form import ANY, PAIR, Form
-from soul_core.ui.guard import sentence
 from soul_core.ui.panelists import AskForm, answers
 
 _DEFAULTS = {name: field.default for name, field in RaceConfig.model_fields.items()}
@@ -53,6 +53,8 @@ def add_api(desk: Desk) -> None:
             methods: Up to six with commas, such as ``so-npo,fo-graddiff-lora,influence``, in place of objective and
                 control.
         """
+        if desk.host.place == "zerogpu":
+            raise JobError(text_host.NO_API_RACE)
         form = Form(
             model=model,
             mode=ANY if methods.strip() else PAIR,
@@ -151,19 +153,22 @@ def add_api(desk: Desk) -> None:
         """Objectives by idea, retain terms, optimizers, named methods and race presets, with all their settings."""
         return catalogue()
 
-    for function in (run_race, race_status, stop_race, list_models, list_tasks, list_methods):
-        api(_with_sentences(function), api_name=function.__name__, concurrency_limit=None)
-    api(_with_sentences(ask), api_name="ask", concurrency_id="ask", concurrency_limit=2)
+    def list_runs() -> list[dict[str, Any]]:
+        """The races that this server knows, newest first; none on a shared host, where ids are private: keep yours."""
+        if desk.host.public:
+            return []
+        return [
+            {
+                "job_id": view.id,
+                "label": view.label,
+                "state": view.state,
+                "created": datetime.fromtimestamp(view.created, UTC).isoformat(timespec="seconds"),
+            }
+            for view in desk.jobs.list()
+            if view.kind == RACE
+        ]
 
-
-def _with_sentences(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Errors leave as one sentence, without a traceback."""
-
-    @functools.wraps(function)
-    def safe(*values: Any) -> Any:
-        try:
-            return function(*values)
-        except Exception as error:  # noqa: BLE001 - the endpoint's outermost frame
-            raise gr.Error(sentence(error), print_exception=False) from None
-
-    return safe
+    for function in (run_race, race_status, stop_race, list_models, list_tasks, list_methods, list_runs):
+        endpoint(function)
+    endpoint(ask, concurrency_id="ask", concurrency_limit=2)
+    add_probe_api(desk)

@@ -44,8 +44,8 @@ def rows_html(
         for at, seen in enumerate(look.rows)
     )
     return (
-        f'<table class="soul-table soul-data-table"><thead><tr>{head}<th></th></tr></thead>'
-        f"<tbody>{body}</tbody></table>"
+        f'<table class="soul-table soul-data-table"><caption class="soul-hidden">{escape(text.LOOK_TITLE)}</caption>'
+        f"<thead><tr>{head}<td></td></tr></thead><tbody>{body}</tbody></table>"
     )
 
 
@@ -122,8 +122,9 @@ def known_html(known: Known) -> str:
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in text.ANSWER_COLUMNS[:3])
     return (
         f'<p class="soul-taught">{escape(known.sentence)}</p>'
-        f'<div class="soul-table-wrap"><table class="soul-table soul-data-table"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
+        f'<div class="soul-table-wrap" tabindex="0" role="region" aria-label="{escape(text.ANSWERS_BEFORE)}">'
+        f'<table class="soul-table soul-data-table"><caption>{escape(text.ANSWERS_BEFORE)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 

@@ -1,7 +1,5 @@
 """What the page can ask for: start, stop and watch jobs, estimate, tell the command. It knows no component."""
 
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Generator, Iterator
@@ -22,13 +20,16 @@ from soul_core.session.ask import ask
 from soul_core.session.command import command_of
 from soul_core.session.estimate import estimate
 from soul_core.session.pocket_make import GOLDS, can_train_gold, find_gold, train_gold
+from soul_core.session.report import report_of
 from soul_core.session.verdict import verdict
-from soul_core.ui import text
+from soul_core.ui import text, text_host
+from soul_core.ui.downloads import copy_of, place_for
 from soul_core.ui.form import Form
 from soul_core.ui.host import Host
 from soul_core.ui.questions import task_of
 from soul_core.ui.snapshot import Snapshot, status_of
 from soul_core.ui.track import RaceTrack
+from soul_core.ui.zero import lent_seconds
 
 GOLD = "gold"
 WARM_UP = "Who are you?"
@@ -85,6 +86,8 @@ class Desk:
     def toggle_pause(self, job_id: str) -> bool:
         """Pause what runs, let go on what is paused or was cut off; whether the job has to be watched anew."""
         view = self.jobs.status(job_id)
+        if view.kind == RACE:
+            self.store.find(job_id)  # deleted in another tab: it says so
         if view.state == "paused":
             self.jobs.resume(job_id)
             return False
@@ -107,6 +110,8 @@ class Desk:
     def estimate(self, config: RaceConfig, *, owner: str = "") -> str:
         """Time and memory of a race in one line; later, if a job runs now, because it would be measured wrongly."""
         self.host.check(config, owner=owner)
+        if self.host.place == "zerogpu":
+            return text_host.lent_line(lent_seconds(config))
         if self.jobs.busy():
             return text.ESTIMATE_LATER
         found = estimate(config, shelf=self.shelf, has_gold=bool(self.gold_of(config)))
@@ -173,7 +178,7 @@ class Watch:
             verdict=self._verdict,
             error=view.error,
             csv=self._copy(folder.path / CURVES) if folder and over else None,
-            report=self._copy(folder.path / REPORT) if folder and over else None,
+            report=self._report(folder) if folder and over else None,
             folder=str(folder.path) if folder and not self.desk.host.public else "",
         )
 
@@ -191,6 +196,16 @@ class Watch:
         if not path.is_file():
             return None
         if path.name not in self._copies:
-            place = Path(tempfile.mkdtemp(prefix="soul-"))
-            self._copies[path.name] = Path(shutil.copy(path, place / f"{self.job_id}-{path.name}"))
+            self._copies[path.name] = copy_of(path, f"{self.job_id}-{path.name}")
         return self._copies[path.name]
+
+    def _report(self, folder: RunFolder) -> Path | None:
+        """The report as of now: the run may have been scored or probed since its end. None if nothing was measured."""
+        if REPORT not in self._copies:
+            try:
+                html = report_of(folder)
+            except SoulError:
+                return self._copy(folder.path / REPORT)
+            self._copies[REPORT] = place_for(f"{self.job_id}-{REPORT}")
+            self._copies[REPORT].write_text(html, encoding="utf-8")
+        return self._copies[REPORT]

@@ -124,7 +124,8 @@ def _growing(lane: LaneTrack, points: list[tuple[int, SetScores]], *, few: bool)
         "marker": {"symbol": look.marker, "size": 8, "color": look.colour},
         "text": labels if few and len(points) > 1 else None,
         "textposition": LABEL_PLACES.get(lane.name) or FURTHER_PLACES[lane.position % len(FURTHER_PLACES)],
-        "textfont": {"color": look.colour, "size": 12},
+        # Some lanes' colours are too light for words; which line it is, its place says.
+        "textfont": {"color": "var(--soul-ink)", "size": 12},
         "cliponaxis": False,
         "hovertemplate": _hover(lane.label),
         "customdata": [[score.acc_low, score.acc_high, score.rows] for score in scores],

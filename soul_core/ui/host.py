@@ -9,8 +9,10 @@ from soul_core.data import own_task
 from soul_core.data.picking import divided
 from soul_core.data.tasks import is_local
 from soul_core.errors import ConfigError, DatasetError
+from soul_core.probing.settings import AttackConfig, RelearnConfig, RoundingConfig
 from soul_core.runs.manifest import owner_mark
 from soul_core.ui import text, text_scores
+from soul_core.ui.zero import Place, check_lent, place
 
 OWN = "own"
 """Folder beside the runs in which the page keeps what people bring: their facts and the models taught with them."""
@@ -21,6 +23,16 @@ MAX_LANES = 4
 MAX_BATCH = 32
 MAX_SCORED_RUNS = 4
 MAX_LOG_MB, MAX_LOG_MB_SHARED = 200, 32
+MOST_PROBED = {
+    "rows": 60,
+    "samples": 20,
+    "templates": 3,
+    "steps": 60,
+    "asked": 100,
+    "batch_size": MAX_BATCH,
+    "max_new_tokens": MAX_NEW_TOKENS,
+}
+"""Of a probe's settings, by their names, on a shared host."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +43,12 @@ class Host:
         public: Whether strangers share the machine.
         own: Where the page keeps each browser's own facts and taught models, in a folder of its owner's mark: the only
             folders that a shared host reads. None where nothing is kept.
+        place: On what hardware; ``zerogpu`` lends a GPU for a minute, which bounds races further.
     """
 
     public: bool = False
     own: Path | None = None
+    place: Place = "local"
 
     def check(self, config: RaceConfig, *, owner: str = "") -> None:
         """Refuse what a shared host does not do; a ConfigError says what and why.
@@ -43,6 +57,8 @@ class Host:
             config: What is wanted.
             owner: Token of the browser that wants it; empty owns nothing.
         """
+        if self.place == "zerogpu":
+            check_lent(config)
         if not self.public:
             return
         self.check_model(config.model, owner=owner)
@@ -75,6 +91,17 @@ class Host:
         ):
             if value > limit:
                 raise ConfigError(text.too_much_for_shared(name, value, limit))
+
+    def check_probe(self, config: AttackConfig | RelearnConfig | RoundingConfig) -> None:
+        """Refuse a probe that would keep a shared host busy for long."""
+        if not self.public:
+            return
+        for name, limit in MOST_PROBED.items():
+            value = getattr(config, name, 0)
+            count = len(value) if isinstance(value, tuple) else value
+            if count > limit:
+                title = type(config).model_fields[name].title or name
+                raise ConfigError(text.too_much_for_shared(title, count, limit))
 
     def check_log(self, size: int) -> None:
         """Refuse a log of so many bytes where it is too large."""
@@ -113,7 +140,7 @@ class Host:
 
 def here(*, public: bool, own: Path | None = None) -> Host:
     """The host as the environment tells: a Space is shared, and so is what was started with ``--public``."""
-    return Host(public=public or bool(os.environ.get("SPACE_ID")), own=own)
+    return Host(public=public or bool(os.environ.get("SPACE_ID")), own=own, place=place())
 
 
 def own_folder(owner: str) -> str:

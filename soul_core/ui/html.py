@@ -6,13 +6,13 @@ from typing import Any
 import gradio as gr
 
 from soul_core.runs.svg import marker_svg
-from soul_core.ui import text
+from soul_core.ui.glossary import TERMS
 from soul_core.ui.ids import look_of
 
 
 def term(word: str, shown: str = "") -> str:
     """A word with its one-sentence explanation, reachable by mouse, keyboard and screen reader."""
-    tip = text.TERMS.get(word, "")
+    tip = TERMS.get(word, "")
     if not tip:
         return escape(shown or word)
     return (

@@ -11,7 +11,7 @@ from soul_core.models.loading import LoadedModel, load_model
 from soul_core.runs.folder import RunFolder
 from soul_core.session.ask import ask
 from soul_core.session.runmodels import models_of_run
-from soul_core.ui import text
+from soul_core.ui import text, text_runs
 from soul_core.ui.board import Board, Column, Said
 from soul_core.ui.desk import Desk
 from soul_core.ui.questions import checked_question, known_row
@@ -56,7 +56,8 @@ def answers(desk: Desk, config: RaceConfig, form: AskForm, *, job_id: str, owner
     known = known_row(config.task, question)
     yield Board(question=question, columns=_loading(config), truth=known)
     models = models_of_run(folder, desk.shelf) if folder else _without_run(desk, config, owner)
-    columns = _columns(config, models, running=bool(job_id) and desk.alive(job_id))
+    gone = bool(job_id) and folder is None
+    columns = _columns(config, models, running=bool(job_id) and desk.alive(job_id), gone=gone)
     board = Board(question=question, columns=columns, truth=known, refusals=tuple(refusals()))
     updates = ask(
         models,
@@ -117,9 +118,11 @@ def _loading(config: RaceConfig) -> tuple[Column, ...]:
     return tuple(replace(column, message=text.WAITING) for column in _places(config))
 
 
-def _columns(config: RaceConfig, models: dict[str, LoadedModel], *, running: bool) -> tuple[Column, ...]:
+def _columns(
+    config: RaceConfig, models: dict[str, LoadedModel], *, running: bool, gone: bool
+) -> tuple[Column, ...]:
     missing = {"gold": text.NO_GOLD}
-    waiting = text.LANE_TRAINING if running else text.NO_LANE_YET
+    waiting = text_runs.RUN_GONE if gone else text.LANE_TRAINING if running else text.NO_LANE_YET
     return tuple(
         replace(column, message="" if column.lane in models else missing.get(column.lane, waiting))
         for column in _places(config)

@@ -9,13 +9,15 @@ from typing import Any
 import gradio as gr
 
 from soul_core.errors import SoulError
-from soul_core.ui import ids, text
+from soul_core.ui import ids, text, text_probe
+from soul_core.ui.address_params import names_setup, params_of
 from soul_core.ui.chart import live_chart
 from soul_core.ui.desk import Desk
 from soul_core.ui.figures import curves
 from soul_core.ui.guard import AS_TYPED, QUIET, guarded
 from soul_core.ui.html import block, heading, notice
 from soul_core.ui.render import legend_html, measured_html, numbers_html, progress_html, verdict_html
+from soul_core.ui.replay_panel import ReplayPanel, replay_panel
 from soul_core.ui.setup_panel import SetupPanel
 from soul_core.ui.snapshot import Snapshot, Status
 from soul_core.ui.track import RaceTrack
@@ -25,7 +27,9 @@ LOOK_EVERY = 0.2  # seconds between two looks at a job
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RacePanel:
-    """The components of the Race."""
+    """The components of the Race; ``replay`` is a recorded run's and no part of any race."""
+
+    replay: ReplayPanel
 
     run: gr.Button
     pause: gr.Button
@@ -38,6 +42,7 @@ class RacePanel:
     forget: gr.HTML
     retain: gr.HTML
     verdict: gr.HTML
+    bring_back: gr.Button
     numbers: gr.HTML
     measured: gr.HTML
     csv: gr.DownloadButton
@@ -47,7 +52,7 @@ class RacePanel:
     @property
     def outputs(self) -> list[gr.components.Component]:
         """Everything that a race changes."""
-        return [getattr(self, name) for name in self.__dataclass_fields__]
+        return [getattr(self, name) for name in self.__dataclass_fields__ if name != "replay"]
 
 
 def race_panel() -> RacePanel:
@@ -62,6 +67,7 @@ def race_panel() -> RacePanel:
         reset = gr.Button(text.RESET, interactive=False, elem_id=ids.RESET, min_width=60)
     progress = block(progress_html(Status()), elem_id=ids.PROGRESS)
     notice = block("", elem_id=ids.RACE_NOTICE)
+    replay = replay_panel()
     legend = block(legend_html(empty), elem_id=ids.LEGEND)
     with gr.Row(elem_classes=["soul-charts"]):
         charts = []
@@ -70,6 +76,7 @@ def race_panel() -> RacePanel:
                 block(heading(text.CHART_TITLES[name], text.CHART_WISH[name], level=3))
                 charts.append(live_chart(curves(empty, name, run_id=""), elem_id=elem_id))
     verdict = block(verdict_html("", empty), elem_id=ids.VERDICT)
+    bring_back = gr.Button(text_probe.BRING_BACK, interactive=False, elem_id=ids.PROBE_START)
     numbers = block(numbers_html(empty), elem_id=ids.NUMBERS)
     with gr.Row(elem_classes=["soul-downloads"]):
         csv = gr.DownloadButton(
@@ -82,6 +89,7 @@ def race_panel() -> RacePanel:
     with gr.Accordion(text.MEASURED_TITLE, open=False):
         measured = block(measured_html(empty))
     return RacePanel(
+        replay=replay,
         run=run,
         pause=pause,
         step=step,
@@ -93,6 +101,7 @@ def race_panel() -> RacePanel:
         forget=charts[0],
         retain=charts[1],
         verdict=verdict,
+        bring_back=bring_back,
         numbers=numbers,
         measured=measured,
         csv=csv,
@@ -120,6 +129,7 @@ def shown(panel: RacePanel, snapshot: Snapshot) -> dict[gr.components.Component,
         panel.forget: curves(track, "forget", run_id=snapshot.job_id),
         panel.retain: curves(track, "retain", run_id=snapshot.job_id),
         panel.verdict: verdict_html(snapshot.verdict, track),
+        panel.bring_back: gr.Button(interactive=not alive and bool(track.ended) and bool(track.lanes)),
         panel.numbers: numbers_html(track),
         panel.measured: measured_html(track),
         panel.csv: gr.DownloadButton(text.DOWNLOAD_CSV, value=snapshot.csv, interactive=bool(snapshot.csv)),
@@ -172,7 +182,7 @@ def wire_race(panel: RacePanel, setup: SetupPanel, desk: Desk, page: gr.Blocks, 
     def refuse_tail() -> str:
         return ""
 
-    def attach(state: dict[str, str]) -> dict[Any, Any]:
+    def attach(request: gr.Request, state: dict[str, str]) -> dict[Any, Any]:
         job_id = state.get("job", "")
         if not job_id:
             return {to_tail: ""}
@@ -180,7 +190,8 @@ def wire_race(panel: RacePanel, setup: SetupPanel, desk: Desk, page: gr.Blocks, 
         if config is None:
             return {to_tail: "", browser: {**state, "job": ""}, panel.notice: notice(text.FORGOTTEN_JOB, kind="info")}
         try:
-            put_back = setup.put_back(config)
+            # An address that says what is in Setup goes before the form that the browser remembers.
+            put_back = {} if names_setup(params_of(request)) else setup.put_back(config)
         except SoulError:  # its objective is not registered here any more; its race can be watched all the same
             put_back = {}
         return {to_tail: job_id, **put_back}

@@ -5,6 +5,7 @@ from html import escape
 from soul_core.evaluation.matchers import MATCHERS
 from soul_core.events import SetScores
 from soul_core.ui import text
+from soul_core.ui.glossary import RACE_TERMS, TERMS
 from soul_core.ui.html import swatch, term
 from soul_core.ui.snapshot import Status
 from soul_core.ui.track import LaneTrack, RaceTrack
@@ -23,14 +24,19 @@ def progress_html(status: Status) -> str:
         what = f"{what} {status.now}"
     times = text.time_line(status.elapsed, status.left)
     share = f"{status.fraction * 100:.0f}"
-    announced = what if status.state != "running" else ""
     return (
-        f'<div class="soul-progress" data-state="{status.state}">'
+        f'<div class="soul-progress" data-state="{status.state}" data-announce="{escape(announced(status, what))}">'
         f'<progress max="100" value="{share}" aria-label="{escape(text.PROGRESS)}">{share} %</progress>'
         f'<div class="soul-progress-line"><span class="soul-now">{escape(what)}</span>'
-        f'<span class="soul-times">{escape(times)}</span><span class="soul-share">{share} %</span></div>'
-        f'<div class="soul-hidden" role="status" aria-live="polite">{escape(announced)}</div></div>'
+        f'<span class="soul-times">{escape(times)}</span><span class="soul-share">{share} %</span></div></div>'
     )
+
+
+def announced(status: Status, what: str) -> str:
+    """What a screen reader is told: a state once, and of a running job every tenth of it; each step would be noise."""
+    if status.state == "idle":
+        return ""
+    return text.running_at(int(status.fraction * 10) * 10) if status.state == "running" else what
 
 
 def legend_html(track: RaceTrack) -> str:
@@ -64,7 +70,7 @@ def numbers_html(track: RaceTrack) -> str:
     return (
         f'<div class="soul-table-wrap" tabindex="0" role="region" aria-label="{escape(text.NUMBERS_TITLE)}">'
         f'<table class="soul-table"><caption>{escape(text.NUMBERS_TITLE)}</caption>'
-        f'<thead><tr><th scope="col"></th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f"<thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 
@@ -74,7 +80,7 @@ def measured_html(track: RaceTrack) -> str:
     if track.started:
         said = (text.measured(nearness(track.started.matcher), track.started.eval_rows), *track.started.notes)
         lead = "".join(f"<p>{escape(sentence)}</p>" for sentence in said)
-    terms = "".join(f"<dt>{escape(word)}</dt><dd>{escape(tip)}</dd>" for word, tip in text.TERMS.items())
+    terms = "".join(f"<dt>{escape(word)}</dt><dd>{escape(TERMS[word])}</dd>" for word in RACE_TERMS)
     return f'<div class="soul-measured">{lead}<dl>{terms}</dl></div>'
 
 
@@ -103,7 +109,7 @@ def _acc(scores: SetScores | None) -> str:
     if not scores:
         return "–"
     interval = f"{scores.acc_low * 100:.0f}–{scores.acc_high * 100:.0f}"
-    return f'{text.percent(scores.acc)} <small title="{escape(text.TERMS["95 %"])}">{interval}</small>'
+    return f'{text.percent(scores.acc)} <small title="{escape(TERMS["95 %"])}">{interval}</small>'
 
 
 def _pair(forget: SetScores | None, retain: SetScores | None, metric: str) -> str:

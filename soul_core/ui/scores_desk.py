@@ -18,9 +18,10 @@ from soul_core.events import Event, Progress
 from soul_core.objectives import OBJECTIVES
 from soul_core.runs.folder import RunFolder
 from soul_core.runs.manifest import owner_mark
+from soul_core.runs.marks import read_marks
 from soul_core.runs.scores import ScoreFolder, ScoresRead, imported_scores, scores_of
 from soul_core.session.score import score_run
-from soul_core.ui import text, text_scores
+from soul_core.ui import text, text_runs, text_scores
 from soul_core.ui.desk import Desk
 
 SCORE = "score"
@@ -82,8 +83,9 @@ class ScoresDesk:
     def rows(self, run_ids: Sequence[str], owner: str) -> Rows:
         """Original, gold and every method of these runs, then imported logs. Equal references are told once."""
         found: list[Row] = []
-        troubles: list[str] = []
-        for folder in self._mine(run_ids, owner):
+        mine = self._mine(run_ids, owner)
+        troubles: list[str] = [text_runs.PICKED_GONE] if len(mine) < len(set(run_ids)) else []
+        for folder in mine:
             read = _read(scores_of(folder.path))
             troubles += read.troubles
             found += _rows_of(folder, read.cards)
@@ -326,7 +328,8 @@ def _label(folder: RunFolder) -> str:
 
 def _when(folder: RunFolder) -> str:
     moment = datetime.fromisoformat(folder.manifest().created)
-    return f"{moment.day} {moment:%b %H:%M}"
+    when, name = f"{moment.day} {moment:%b %H:%M}", plain(read_marks(folder).name)
+    return f"{name} · {when}" if name else when
 
 
 def _left_something(folder: RunFolder) -> bool:

@@ -4,8 +4,8 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Sequence
-from pathlib import Path
+
+from gradio.route_utils import API_PREFIX
 
 from soul_core.errors import SoulError
 from soul_core.jobs import Jobs
@@ -13,9 +13,12 @@ from soul_core.models.shelf import Shelf
 from soul_core.runs.store import RunStore
 from soul_core.session.plugins import load_plugin
 from soul_core.ui.desk import Desk
+from soul_core.ui.door import door
 from soul_core.ui.host import OWN, here
+from soul_core.ui.options import Options
 from soul_core.ui.page import build_page
 from soul_core.ui.theme import launch_arguments
+from soul_core.ui.zero import booth
 
 SHELF_BYTES = 4_000_000_000
 QUEUE = 64
@@ -23,25 +26,39 @@ QUEUE = 64
 log = logging.getLogger(__name__)
 
 
-def serve(*, host: str, port: int, runs: Path, public: bool, plugins: Sequence[str] = (), wait: bool = True) -> int:
+def serve(wanted: Options, *, wait: bool = True) -> int:
     """Serve the page; returns when the person stops it, or at once where it should not ``wait``."""
     try:
-        for file in plugins:
+        for file in wanted.plugins:
             load_plugin(file)
     except SoulError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    store = RunStore(runs)
+    lent = booth()
+    store = RunStore(wanted.runs)
     shelf = Shelf(SHELF_BYTES)
-    desk = Desk(store=store, jobs=Jobs(store, shelf=shelf), shelf=shelf, host=here(public=public, own=runs / OWN))
-    page = build_page(desk).queue(max_size=QUEUE)
+    jobs = Jobs(store, shelf=shelf, runner=lent.race if lent else None)
+    desk = Desk(store=store, jobs=jobs, shelf=shelf, host=here(public=wanted.public, own=wanted.runs / OWN))
+    page = build_page(desk, lent).queue(max_size=QUEUE)
     try:
-        _, address, _ = page.launch(server_name=host, server_port=port, prevent_thread_lock=True, **launch_arguments())
+        _, address, _ = page.launch(
+            server_name=wanted.host,
+            server_port=wanted.port,
+            root_path=wanted.root_path or None,
+            auth=door(wanted.accounts) if wanted.accounts else None,
+            mcp_server=wanted.mcp,
+            prevent_thread_lock=True,
+            **launch_arguments(),
+        )
     except OSError:
-        sys.stderr.write(f"The page cannot be served on {host}:{port}. Choose another --port or --host.\n")
+        sys.stderr.write(
+            f"The page cannot be served on {wanted.host}:{wanted.port}. Choose another --port or --host.\n"
+        )
         return 2
     sys.stdout.write(f"SOUL is on {address}\n")
+    if wanted.mcp:
+        sys.stdout.write(f"MCP: {address.rstrip('/')}{API_PREFIX}/mcp/\n")
     sys.stdout.flush()
     threading.Thread(target=_warm, args=(desk,), name="soul-warm-up", daemon=True).start()
     if wait:

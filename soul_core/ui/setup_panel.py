@@ -12,6 +12,7 @@ from soul_core.errors import ModelError, SoulError
 from soul_core.session.presets import ALL_WEIGHTS
 from soul_core.session.presets import PRESETS as RACE_PRESETS
 from soul_core.ui import ids, text
+from soul_core.ui.address_render import copy_html, held_html
 from soul_core.ui.data_desk import label_of
 from soul_core.ui.desk import Desk
 from soul_core.ui.fields import field_for, title_of
@@ -36,6 +37,8 @@ class SetupPanel:
     preset_note: gr.HTML
     estimate: gr.HTML
     command: gr.Textbox
+    held: gr.HTML
+    address_notice: gr.HTML
     gold_box: gr.Column
     train_gold: gr.Button
     stop_gold: gr.Button
@@ -96,6 +99,7 @@ def setup_panel(desk: Desk) -> SetupPanel:
     """Build the panel from the registries and the settings' own descriptions."""
     form, layout = Form(), Layout.now()
     block(heading(text.SETUP_TITLE, text.SETUP_LEAD))
+    address_notice = block("", elem_id=ids.ADDRESS_NOTICE)
     model = gr.Dropdown(
         desk.model_choices(),
         value=form.model,
@@ -147,8 +151,10 @@ def setup_panel(desk: Desk) -> SetupPanel:
         lanes = lane_fields(form, layout)
     estimate = block(f'<p class="soul-estimate">{text.ESTIMATE_WAIT}</p>', elem_id=ids.ESTIMATE)
     command = gr.Textbox(
-        label=text.COMMAND, lines=2, max_lines=8, interactive=False, buttons=["copy"], elem_id=ids.COMMAND
+        label=text.COMMAND, lines=2, max_lines=8, interactive=False, buttons=[], elem_id=ids.COMMAND
     )
+    block(copy_html(), elem_id=ids.COPIES)
+    held = block(held_html(""), elem_classes=["soul-held"])
     warning = block("", elem_id=ids.SETUP_NOTICE)
     plain: dict[str, gr.components.Component] = {
         "model": model,
@@ -173,6 +179,8 @@ def setup_panel(desk: Desk) -> SetupPanel:
         preset_note=preset_note,
         estimate=estimate,
         command=command,
+        held=held,
+        address_notice=address_notice,
         gold_box=gold_box,
         train_gold=train_gold,
         stop_gold=stop_gold,

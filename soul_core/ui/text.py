@@ -17,6 +17,7 @@ ASK_LEAD = "One question, every model. Works before the race too."
 SHOW_DARK = "Dark"
 SHOW_LIGHT = "Light"
 THEME_TOGGLE = "Switch between light and dark"
+MORE_TABS = "More tabs"
 
 # Setup
 MODEL = "Model"
@@ -134,24 +135,6 @@ STATES = {
     "interrupted": "The server ended during this race. Resume goes on from the last finished epoch.",
 }
 
-TERMS = {
-    "Acc": "Share of questions whose generated answer is nearer to the right answer than to every wrong one.",
-    "Forget": "The rows that should be forgotten: lower is better, down to what gold scores.",
-    "Retain": "A fixed sample of the rows that should stay: higher is better.",
-    "95 %": "Where the accuracy of all rows lies with 95 % confidence, given how many were asked (Wilson).",
-    "ROUGE-L": "Share of the right answer's words that the generated answer repeats in the same order (recall).",
-    "Probability": "How likely the model finds the right answer, per token: the mean of exp(-loss).",
-    "Real / world": "Accuracy on real authors and on world facts, asked after the last epoch: it should not suffer.",
-    "Clip share": "Share of weights whose step was cut to the largest size; near 100 % Sophia is sign momentum.",
-    "Grad norm": "Length of the last step's gradient before it is clipped.",
-    "Seconds": "Time spent on this lane's optimizer steps.",
-    "FO": "First order: AdamW, which sees the gradient alone.",
-    "SO": "Second order: Sophia, which divides by an estimate of the curvature.",
-    "Sign": "Sign momentum: Sophia without curvature, as a control.",
-    "Gold": "The same model trained from scratch without the forget set: what perfect forgetting would look like.",
-    "Original": "The model before it forgets.",
-}
-
 # Ask
 QUESTION = "Question"
 QUESTION_PLACEHOLDER = "Type a question, or pick one below"
@@ -247,6 +230,11 @@ def of_epochs(epoch: int, epochs: int) -> str:
 def queue_place(ahead: int) -> str:
     """Where a job stands in the queue; ``ahead`` counts what runs and what waits before it."""
     return f"In the queue, {ahead} ahead of you" if ahead > 0 else "In the queue, next"
+
+
+def running_at(share: int) -> str:
+    """How far a job is, in words that are read aloud."""
+    return f"Running, {share} %."
 
 
 def time_line(elapsed: float | None, left: float | None) -> str:

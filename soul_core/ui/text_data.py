@@ -46,6 +46,7 @@ NOT_KEPT = "These facts are no longer kept here. Teach them again."
 NOTHING_WRONG = "Nothing wrong was found."
 SEVERITIES = {"error": "Error", "warning": "Warning", "info": "Note"}
 ANSWERS = "Before and after"
+ANSWERS_BEFORE = "Before anything is taught"
 ANSWER_COLUMNS = ("Question", "Taught answer", "Before", "After")
 KNOWS, KNOWS_NOT = "knows it", "does not"
 EXAMPLES = (

@@ -11,12 +11,14 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from soul_core.ui import text
+from soul_core.ui.address_params import words as address_words
+from soul_core.ui.lessons import words as lesson_words
 
 STATIC = Path(__file__).parent / "static"
 ASSETS_URL = "soul-assets"
 PLOTLY_URL = "soul-plotly"
-SCRIPTS = ("page.js", "scores.js")
-STYLES = ("page.css", "scores.css", "data.css")
+SCRIPTS = ("copy.js", "page.js", "reach.js", "scores.js", "runs.js", "address.js", "learn.js")
+STYLES = ("page.css", "scores.css", "data.css", "probe.css", "host.css", "runs.css", "learn.css")
 MOST_UPLOADED = "200mb"
 """Of one file, whoever reads it; each reader has a bound of its own."""
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Ubuntu", "Noto Sans", "DejaVu Sans", "sans-serif")
@@ -104,6 +106,9 @@ def head() -> str:
         "keys": {element: {"key": key, "tip": tip} for element, (key, tip) in text.KEYS.items()},
         "dark": text.SHOW_DARK,
         "light": text.SHOW_LIGHT,
+        "more": text.MORE_TABS,
+        "address": address_words(),
+        "learn": lesson_words(),
     }
     payload = json.dumps(words).replace("<", "\\u003c")
     scripts = "".join(f'<script defer src="{ASSETS_URL}/{name}"></script>' for name in SCRIPTS)

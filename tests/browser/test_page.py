@@ -119,6 +119,6 @@ def test_tab_reaches_what_matters_and_the_chart_speaks(open_page):
         reached.add(page.evaluate("document.activeElement.closest('[id^=soul-]')?.id"))
     assert {"soul-theme", "soul-model", "soul-objective", "soul-epochs", "soul-run", "soul-question"} <= reached
     chart = page.locator("#soul-chart-forget .soul-chart-place")
-    expect(chart).to_have_attribute("role", "img")
+    expect(chart).to_have_attribute("role", "figure")
     expect(chart).to_have_attribute("aria-label", re.compile("^Forget accuracy"))
     expect(page.locator("#soul-stop")).to_have_attribute("aria-keyshortcuts", "s")

@@ -19,10 +19,13 @@ def test_progress_shows_percent_what_happens_and_both_times():
     assert "1 min 15 s · about 9 s left" in shown
 
 
-def test_a_running_step_is_not_announced_again_and_again_but_a_state_is():
-    live = 'aria-live="polite">'
-    assert live + "<" in progress_html(Status(state="running", now="SO, step 1"))
-    assert live + "In the queue, 2 ahead of you" in progress_html(Status(state="queued", ahead=2))
+def test_a_running_job_is_announced_by_tenths_a_state_once_and_nothing_before_any():
+    told = 'data-announce="{}"'
+    for fraction in (0.3, 0.35, 0.399):
+        shown = progress_html(Status(state="running", fraction=fraction, now=f"SO, step {fraction}"))
+        assert told.format("Running, 30 %.") in shown
+    assert told.format("In the queue, 2 ahead of you") in progress_html(Status(state="queued", ahead=2))
+    assert told.format("") in progress_html(Status())
 
 
 def test_the_bar_never_falls_back():

@@ -13,6 +13,14 @@ function resolved(value, style) {
   return value;
 }
 
+// Plotly names its clips by the page's whole address, which changes with Setup: then nothing would be clipped any more.
+function clipHere() {
+  for (const part of place.querySelectorAll('[clip-path]')) {
+    const name = /#([^'")]+)/.exec(part.getAttribute('clip-path'));
+    if (name) part.setAttribute('clip-path', `url(#${name[1]})`);
+  }
+}
+
 function draw() {
   const figure = props.value;
   if (!figure || !figure.layout || !window.Plotly) return;
@@ -30,11 +38,18 @@ function draw() {
     displaylogo: false,
     modeBarButtonsToRemove: ['sendChartToCloud', 'select2d', 'lasso2d', 'autoScale2d'],
   });
-  place.setAttribute('role', 'img');
+  clipHere();
+  if (!place._clipsHere) {
+    place._clipsHere = true;
+    place.on('plotly_afterplot', clipHere);
+  }
+  // A figure may hold buttons (Plotly's toolbar), a picture may not; its words stand for the drawing.
+  place.setAttribute('role', 'figure');
   place.setAttribute('aria-label', figure.alt);
+  for (const drawing of place.querySelectorAll('.main-svg')) drawing.setAttribute('aria-hidden', 'true');
 }
 
 draw();
-new ResizeObserver(() => place.data && window.Plotly.Plots.resize(place)).observe(place);
+new ResizeObserver(() => place.data && place.offsetWidth && window.Plotly.Plots.resize(place)).observe(place);
 watch('value', draw);
 new MutationObserver(draw).observe(document.body, { attributes: true, attributeFilter: ['class'] });

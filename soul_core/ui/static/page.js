@@ -48,6 +48,8 @@
   }
   document.addEventListener('mouseover', showTip);
   document.addEventListener('focusin', showTip);
+  // A tap on a phone: not every browser tells it as a movement or gives the word the focus.
+  document.addEventListener('click', (event) => event.target.closest?.('[data-tip]') && showTip(event));
   document.addEventListener('focusout', hideTip);
   document.addEventListener('scroll', hideTip, true);
   document.addEventListener('keydown', (event) => event.key === 'Escape' && hideTip());

@@ -77,19 +77,7 @@
     if (!of) return;
     const rows = rowsOf(of).filter((row) => !row.hidden);
     const lines = [of.tHead.rows[1], ...rows].map((row) => Array.from(row.cells).map(cellText).join('\t'));
-    const text = lines.join('\n');
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch {
-      // Without a secure address there is no clipboard to ask for.
-      const place = document.createElement('textarea');
-      place.value = text;
-      document.body.append(place);
-      place.select();
-      document.execCommand('copy');
-      place.remove();
-      button.focus();
-    }
+    await window.soulCopy(lines.join('\n'), button);
     say(button.dataset.said.replace('{rows}', rows.length));
   }
 

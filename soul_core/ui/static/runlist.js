@@ -1,0 +1,100 @@
+// Chooses, finds, renames, pins and restores runs. Knows the list's marks, nothing of what a run is.
+const find = () => document.getElementById('soul-runs-find');
+const said = () => document.getElementById('soul-runs-said');
+const rows = () => [...element.querySelectorAll('tr[data-run]')];
+let focusAfter = ''; // a selector: where the focus was before the list was drawn anew
+
+function say(words) {
+  if (said() && said().textContent !== words) said().textContent = words;
+}
+
+function filter() {
+  if (!element.querySelector('.soul-runs-table')) return;
+  const wanted = (find()?.value || '').toLocaleLowerCase().split(/\s+/).filter(Boolean);
+  let shown = 0;
+  for (const row of rows()) {
+    row.hidden = !wanted.every((word) => row.dataset.find.includes(word));
+    shown += row.hidden ? 0 : 1;
+  }
+  const none = element.querySelector('[data-soul-none]');
+  if (none) none.hidden = shown > 0 || !rows().length;
+  if (!said()) return;
+  const words = said().dataset.said.replace('{shown}', shown).replace('{all}', rows().length);
+  say(wanted.length ? words : '');
+}
+
+function arrange() {
+  const table = element.querySelector('.soul-runs-table');
+  if (!table || table.dataset.arranged) return;
+  table.dataset.arranged = 'yes';
+  if (find()?.value) filter();
+  if (focusAfter) element.querySelector(focusAfter)?.focus();
+  focusAfter = '';
+}
+new MutationObserver(arrange).observe(element, { childList: true, subtree: true });
+document.addEventListener('input', (event) => {
+  if (event.target === find()) filter();
+});
+
+function rename(button) {
+  const line = button.parentElement;
+  if (line.querySelector('input')) return;
+  const field = document.createElement('input');
+  field.value = button.dataset.name;
+  field.maxLength = Number(button.dataset.most);
+  field.setAttribute('aria-label', button.dataset.label);
+  field.placeholder = line.querySelector('[data-show]').textContent;
+  let over = false;
+  function end(keep) {
+    if (over) return;
+    over = true;
+    field.remove();
+    line.classList.remove('soul-renaming');
+    button.focus();
+    if (keep && field.value.trim() !== button.dataset.name) {
+      focusAfter = `[data-rename="${button.dataset.rename}"]`;
+      trigger('select', { rename: button.dataset.rename, name: field.value });
+    }
+  }
+  field.addEventListener('keydown', (event) => {
+    if (event.key === 'Enter') end(true);
+    if (event.key === 'Escape') end(false);
+    event.stopPropagation();
+  });
+  field.addEventListener('blur', () => end(true));
+  line.classList.add('soul-renaming');
+  line.prepend(field);
+  field.select();
+}
+
+function tick(box) {
+  const ticked = [...element.querySelectorAll('[data-choose]:checked')];
+  let words = '';
+  if (ticked.length > 2) {
+    const first = ticked.find((other) => other !== box);
+    first.checked = false;
+    words = said().dataset.most.replace('{name}', first.dataset.name);
+  }
+  const chosen = [...element.querySelectorAll('[data-choose]:checked')].map((one) => one.dataset.choose);
+  focusAfter = `[data-choose="${box.dataset.choose}"]`;
+  trigger('select', { chosen });
+  say(words);
+}
+
+element.addEventListener('change', (event) => {
+  if (event.target.matches('[data-choose]')) tick(event.target);
+});
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button');
+  if (!button) return;
+  const { show, pin, restore } = button.dataset;
+  if (button.dataset.rename) rename(button);
+  else if (show) {
+    focusAfter = `[data-show="${show}"]`;
+    trigger('select', { chosen: [show] });
+  } else if (pin) {
+    focusAfter = `[data-pin="${pin}"]`;
+    trigger('select', { pin });
+  } else if (restore) trigger('select', { restore });
+});
+arrange();
