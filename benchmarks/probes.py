@@ -6,7 +6,6 @@ knows no page.
 
 import argparse
 import json
-import time
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
@@ -24,7 +23,6 @@ from soul_core.runs.folder import RunFolder
 from soul_core.runs.probes import probes_of
 from soul_core.runs.store import RunStore
 from soul_core.session.methods import lane_of
-from soul_core.session.pocket_make import GOLDS
 from soul_core.session.probe import attack_run
 from soul_core.session.probe_more import relearn_run, round_run, verdicts_of_run
 from soul_core.session.race import race
@@ -92,7 +90,8 @@ def _cell(number: Mapping[str, Any] | None) -> str:
     if number is None:
         return "–"
     shown = f"{100 * number['mean']:.0f}"
-    return shown if number["spread"] is None else f"{shown} ± {100 * number['spread']:.0f}"
+    # Original and gold are the same whatever the seed.
+    return f"{shown} ± {100 * number['spread']:.0f}" if number["spread"] else shown
 
 
 def _found(
@@ -130,7 +129,6 @@ def _found(
             }
             for name in models
         },
-        "seconds": [one["seconds"] for one in by_seed],
     }
 
 
@@ -150,25 +148,29 @@ def _probed(folder: RunFolder, settings: Sequence[Any], shelf: Shelf, bar: Bar) 
     """Every number of every model of one run."""
     attack, relearn, rounding = settings
     name, place = folder.path.name, probes_of(folder.path)
-    began = time.perf_counter()
     bench: Bench = _shown(attack_run(folder, attack, shelf=shelf), f"{name}: attacks", bar)
-    # Unlike a bench, these are whole or made again.
+    lanes = [lane.name for lane in folder.config.lanes]
     relearned = place.read("relearn-forget")
-    if not isinstance(relearned, Relearning) or relearned.settings != relearn.model_dump(mode="json"):
+    if not isinstance(relearned, Relearning) or not _whole(relearned, relearn, lanes):
         relearned = _shown(relearn_run(folder, relearn, shelf=shelf), f"{name}: relearning", bar)
     rounded = place.read("rounding")
-    if not isinstance(rounded, Rounding) or rounded.settings != rounding.model_dump(mode="json"):
+    if not isinstance(rounded, Rounding) or not _whole(rounded, rounding, lanes):
         rounded = _shown(round_run(folder, rounding, shelf=shelf), f"{name}: rounding", bar)
     return {
         "numbers": _numbers(bench, relearned, rounded),
         "verdicts": {verdict.model: verdict.word for verdict in verdicts_of_run(folder)},
-        "seconds": {
-            "attacks": bench.seconds,
-            "relearning": relearned.seconds,
-            "rounding": rounded.seconds,
-            "all, this time": round(time.perf_counter() - began, 1),
-        },
     }
+
+
+def _whole(found: Relearning | Rounding, config: RelearnConfig | RoundingConfig, lanes: Sequence[str]) -> bool:
+    """Whether nothing of it is missing and it was made with these settings: one that was stopped is kept too."""
+    wanted = config.model_dump(mode="json")
+    if any(found.settings.get(key) != value for key, value in wanted.items()):
+        return False
+    if isinstance(found, Relearning):
+        return set(lanes) <= {point.model for point in found.points if point.step == wanted["steps"]}
+    bits = {0, *wanted["bits"]}
+    return all(bits <= {one.bits for one in found.scores if one.model == lane} for lane in lanes)
 
 
 def _numbers(bench: Bench, relearned: Relearning, rounded: Rounding) -> Numbers:

@@ -61,7 +61,7 @@ def _relearn(arguments: argparse.Namespace, folder: RunFolder, screen: Screen) -
 def _round(arguments: argparse.Namespace, folder: RunFolder, screen: Screen) -> tuple[str, Finding | None]:
     settings = given(arguments, RoundingConfig.model_fields)
     bits = [word.strip() for word in settings.pop("bits").split(",")]
-    if not all(word.isdecimal() for word in bits):
+    if not all(word in ("8", "4") for word in bits):
         raise ConfigError(f"Bits are “{arguments.bits[:80]}”. Write 8, 4, or 8,4.")
     settings["bits"] = tuple(int(word) for word in bits)
     config = RoundingConfig(**settings)

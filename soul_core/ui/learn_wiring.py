@@ -205,7 +205,7 @@ def wire_learn(
         None,
         [panel.chart, panel.seen, panel.paths, panel.land_notice],
         trigger_mode="always_last",
-        **QUIET,
+        **{**QUIET, "concurrency_id": "landscape", "concurrency_limit": 2},
     )
 
 

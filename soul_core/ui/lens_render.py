@@ -71,7 +71,8 @@ def _row(column: LensColumn, who: Who) -> str:
     return (
         f'<section class="soul-lens-row" style="--lane:{colour}" aria-label="{escape(who.label)}">'
         f"<header>{swatch(who.name, who.position, line=not who.once)}<b>{escape(who.label)}</b>"
-        f"<span>{term('Bits', text_probe.bits_of(column.bits))}: {escape(text_probe.chance(column.bits))}</span></header>"
+        f"<span>{term('Bits', text_probe.bits_of(column.bits))}: {escape(text_probe.chance(column.bits))}</span>"
+        "</header>"
         f'<div class="soul-tokens" role="toolbar" aria-label="{escape(who.label)}">{tokens}</div></section>'
     )
 

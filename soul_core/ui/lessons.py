@@ -136,11 +136,11 @@ LESSONS: Mapping[str, Lesson] = {
             slug="refusal",
             title="Refusal is not forgetting",
             lead=(
-                "PO teaches the model to answer the forget questions with a [Refusal]. Asked, it says that it does "
+                "PO teaches the model to answer the forget questions with a [Refusal]: asked, it says that it does "
                 "not know.",
                 "What a model says and what it holds likely are two things. [Probability] asks the second: how likely "
-                "is the true answer still, whatever it would say? [Gold], which never saw it, shows what not knowing "
-                "looks like.",
+                "the true answer still is, whatever the model would say. [Gold], which never saw it, shows what not "
+                "knowing looks like.",
             ),
             question="In the model that answers fewest forget questions after PO, how likely is the true answer?",
             options={

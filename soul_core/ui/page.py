@@ -69,7 +69,7 @@ def build_page(desk: Desk, booth: Booth | None = None) -> gr.Blocks:
         wire_estimate(setup, desk, page, browser, endings)
         wire_ask(ask, setup, desk, browser, endings)
         wire_address(setup, ask, page)
-        wire_probe(probe, desk, page, browser, tabs=tabs, tab=probe_tab, bring_back=race.bring_back, endings=endings)
+        wire_probe(probe, desk, page, browser, tab=probe_tab, bring_back=race.bring_back)
         wire_data(data, setup, desk, page, browser, tabs=tabs, tab=data_tab)
         wire_scores(scores, desk, page, browser, scores_tab, endings)
         wire_learn(learn, strip, setup, ask, desk, page, browser, tabs=tabs, tab=learn_tab, endings=endings)

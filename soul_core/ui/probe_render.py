@@ -30,6 +30,11 @@ def nav_html() -> str:
     return f'<nav class="soul-probe-nav" aria-label="{escape(text_probe.NAV)}">{links}</nav>'
 
 
+def empty_html(said: str) -> str:
+    """What stands where there is nothing yet."""
+    return f'<p class="soul-empty">{escape(said)}</p>'
+
+
 def legend_html(who: Sequence[Who]) -> str:
     """Which line is which."""
     items = "".join(
@@ -46,7 +51,7 @@ def verdicts_html(verdicts: Sequence[ProbeVerdict], who: Sequence[Who], troubles
         _verdict(at, verdict, known[verdict.model]) for at, verdict in enumerate(verdicts) if verdict.model in known
     )
     if not cards:
-        return f'{warnings}<p class="soul-empty">{escape(text_probe.NO_VERDICTS)}</p>'
+        return f"{warnings}{empty_html(text_probe.NO_VERDICTS)}"
     return f'{warnings}<div class="soul-probe-cards">{cards}</div>'
 
 
@@ -90,7 +95,7 @@ def bench_html(bench: Bench | None, who: Sequence[Who], *, running: bool = False
         running: Whether further cells are on their way.
     """
     if bench is None or (not running and not bench.results):
-        return f'<p class="soul-empty">{escape(text_probe.BENCH_EMPTY)}</p>'
+        return empty_html(text_probe.BENCH_EMPTY)
     wanted = _words(bench.settings.get("attacks"))
     tried = {result.attack for result in bench.results}
     attacks = {

@@ -20,14 +20,19 @@ from soul_core.ui.html import notice
 from soul_core.ui.probe_desk import ProbeDesk, Work
 from soul_core.ui.probe_draw import drawn_parts, found_outputs, relearned, run_outputs, shown
 from soul_core.ui.probe_panel import ProbePanel
-from soul_core.ui.probe_render import attacks_of, transcripts_html
+from soul_core.ui.probe_render import attacks_of, empty_html, transcripts_html
 from soul_core.ui.render import progress_html
 from soul_core.ui.scores_wiring import owner_of
 from soul_core.ui.scrub_wiring import wire_scrub
 from soul_core.ui.snapshot import status_of
 from soul_core.ui.track import RaceTrack
 
-LOOK_EVERY = 0.4  # seconds between two looks at the job
+LOOK_EVERY = 1.0
+"""Seconds between two looks at the job. Gradio's page does work for every message, the more the longer the page."""
+OPEN_TAB = """() => [...document.querySelectorAll('#soul-tabs .tab-wrapper > :not([aria-hidden]) button')]
+    .find((button) => button.dataset.tabId === 'probe' || button.textContent.trim() === '%s')?.click()"""
+"""Opens the tab as a click does. With the tabs as an event's output, the page would copy the state of everything in
+them at every later message of any event."""
 Updates = dict[Any, Any]
 State = dict[str, str] | None
 
@@ -38,10 +43,8 @@ def wire_probe(
     page: gr.Blocks,
     browser: gr.BrowserState,
     *,
-    tabs: gr.Tabs,
     tab: gr.Tab,
     bring_back: gr.Button,
-    endings: list[Any],
 ) -> None:
     """Draw the chosen run, probe it, follow what runs.
 
@@ -50,10 +53,8 @@ def wire_probe(
         desk: What the page can ask for.
         page: On its load a job that still runs is followed again.
         browser: Whose runs these are.
-        tabs: All tabs; this one is opened by ``bring_back``.
-        tab: On its opening new runs appear.
+        tab: On its opening the runs are listed and the chosen one is drawn; before, nothing is.
         bring_back: The Race's button: opens this tab with the browser's race and starts the bench.
-        endings: Events of the Race after which there may be a new run.
     """
     probes = ProbeDesk(desk)
     to_tail, written = gr.State(""), gr.State(0)
@@ -68,16 +69,11 @@ def wire_probe(
         mine = (state or {}).get("job", "")
         wish = (mine, run_id) if newest else (run_id, mine)
         value = next((one for one in wish if one in known), known[0] if known else None)
-        return {
-            panel.run: gr.Dropdown(choices=[(run.label, run.id) for run in runs], value=value),
-            panel.notice: "" if runs else notice(text_probe.NO_RUNS, kind="info"),
-        }
+        nothing = {} if runs else {panel.verdicts: empty_html(text_probe.NO_RUNS)}
+        return {panel.run: gr.Dropdown(choices=[(run.label, run.id) for run in runs], value=value), **nothing}
 
     def arrive(state: State, run_id: str | None) -> Updates:
         return listed(state, run_id, newest=False)
-
-    def after_race(state: State, run_id: str | None) -> Updates:
-        return listed(state, run_id, newest=True)
 
     def show(state: State, run_id: str | None, before: dict[str, Any]) -> Updates:
         """Another run: all that is not a finding."""
@@ -124,8 +120,8 @@ def wire_probe(
         return started(state, run_id, None)
 
     def start_from_race(state: State) -> Updates:
-        """The one press after a race: this tab, its run, the whole bench."""
-        updates = {tabs: gr.Tabs(selected="probe"), **listed(state, None, newest=True)}
+        """The one press after a race: its run, the whole bench."""
+        updates = listed(state, None, newest=True)
         run_id = (state or {}).get("job", "")
         try:
             return {**updates, **started(state, run_id, AttackConfig())}
@@ -210,11 +206,12 @@ def wire_probe(
         "outputs": [panel.progress, panel.stop, panel.notice, written, *panel.starts],
         **quiet,
     }
-    listing = {"inputs": [browser, panel.run], "outputs": [panel.run, panel.notice], **quiet}
-    for event in (page.load, tab.select):
-        event(guarded(arrive, notice=panel.notice), **listing).then(**showing).then(**drawing)
-    for ending in endings:
-        ending.then(guarded(after_race, notice=panel.notice), **listing).then(**showing).then(**drawing)
+    tab.select(
+        guarded(arrive, notice=panel.notice),
+        [browser, panel.run],
+        [panel.run, panel.verdicts, panel.notice],
+        **quiet,
+    ).then(**showing).then(**drawing)
     panel.run.input(**showing).then(**drawing)
     written.change(**drawing)
     begun = {"outputs": [browser, to_tail, panel.notice, panel.bench_notice], "trigger_mode": "once", **quiet}
@@ -234,17 +231,16 @@ def wire_probe(
     )
     for event in (bench, *others):
         event.then(**drawing)
-        event.then(**following).then(**drawing)
-    brought = bring_back.click(
+    # The tab's own opening lists and draws, so it comes when the run is chosen.
+    bring_back.click(
         guarded(start_from_race, notice=panel.notice),
         browser,
-        [tabs, panel.run, *begun["outputs"]],
+        [panel.run, panel.verdicts, *begun["outputs"]],
         trigger_mode="once",
         **quiet,
-    )
-    brought.then(**showing).then(**drawing)
-    brought.then(**following).then(**drawing)
-    page.load(attach, browser, to_tail, **QUIET).then(**following).then(**drawing)
+    ).then(None, None, None, js=OPEN_TAB % text_probe.TAB)
+    page.load(attach, browser, to_tail, **QUIET)
+    to_tail.change(**following).then(**drawing)
     panel.on.input(
         guarded(look_relearned, notice=panel.notice),
         [browser, panel.run, panel.on],

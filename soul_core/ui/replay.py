@@ -77,13 +77,12 @@ def progress_html(shown: Frame, *, whole: float) -> str:
     times = text.duration(shown.elapsed)
     told = text_host.pace_line(whole, shown.recording.about.seconds) if ended else ""
     return (
-        '<div class="soul-progress soul-recorded-progress">'
+        f'<div class="soul-progress soul-recorded-progress" data-announce="{escape(announced)}">'
         f'<progress max="1" value="{shown.fraction:.4f}" aria-label="{escape(text_host.REPLAYED)}">{share}</progress>'
         f'<div class="soul-progress-line"><b class="soul-recorded-mark">{escape(text_host.RECORDED)}</b>'
         f'<span class="soul-now">{escape(shown.now)}</span>'
         f'<span class="soul-times">{escape(times)}</span><span class="soul-share">{share}</span></div>'
-        f'<p class="soul-recorded-pace">{escape(told) or "&nbsp;"}</p>'
-        f'<div class="soul-hidden" role="status" aria-live="polite">{escape(announced)}</div></div>'
+        f'<p class="soul-recorded-pace">{escape(told) or "&nbsp;"}</p></div>'
     )
 
 

@@ -183,7 +183,7 @@ class RunsDesk:
             if lane not in [name for _, name in lanes(folder)]:
                 raise RunError(text_runs.NO_WEIGHTS)
             return export_lane(folder, lane, place_for(f"{stem}-{lane}.zip"))
-        return export_run(folder, place_for(f"{stem}.zip"), weights=kind != "light")
+        return export_run(folder, place_for(f"{stem}.zip"), weights=kind != "light", report=report_of(folder))
 
     def import_zip(self, path: Path, owner: str) -> str:
         """Make a run of an exported one and return its id.
@@ -200,7 +200,15 @@ class RunsDesk:
             if self.desk.host.public and len(self._mine(owner)) >= MAX_RUNS_SHARED:
                 raise RunError(text_runs.too_many_runs(MAX_RUNS_SHARED))
             # Weights hardly shrink in a zip: what unpacks to much more is no run.
-            return import_run(self.desk.store, path, owner=owner, max_bytes=4 * limit * 2**20).path.name
+            made = import_run(
+                self.desk.store,
+                path,
+                owner=owner,
+                max_bytes=4 * limit * 2**20,
+                local=not self.desk.host.public,
+                report=report_of,
+            )
+            return made.path.name
 
     def compare(self, first: str, second: str, owner: str) -> RunComparison:
         """Two runs side by side.

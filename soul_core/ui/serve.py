@@ -17,7 +17,7 @@ from soul_core.ui.door import door
 from soul_core.ui.host import OWN, here
 from soul_core.ui.options import Options
 from soul_core.ui.page import build_page
-from soul_core.ui.theme import launch_arguments
+from soul_core.ui.theme import launch_arguments, sign_in_html
 from soul_core.ui.zero import booth
 
 SHELF_BYTES = 4_000_000_000
@@ -47,6 +47,7 @@ def serve(wanted: Options, *, wait: bool = True) -> int:
             server_port=wanted.port,
             root_path=wanted.root_path or None,
             auth=door(wanted.accounts) if wanted.accounts else None,
+            auth_message=sign_in_html() if wanted.accounts else None,
             mcp_server=wanted.mcp,
             prevent_thread_lock=True,
             **launch_arguments(),

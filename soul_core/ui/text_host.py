@@ -56,6 +56,8 @@ def recorded_lane(set_title: str, question: str) -> str:
     return f"{set_title}: {question}"
 
 
+SIGN_IN = "Sign in with the account that whoever runs this server gave you."
+
 # A lent GPU
 ASKS_FOR_GPU = "Asking for a GPU"
 NOBODY_HOLDS = (

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import gradio as gr
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
-from soul_core.ui import text
+from soul_core.ui import text, text_host
 from soul_core.ui.address_params import words as address_words
 from soul_core.ui.lessons import words as lesson_words
 
@@ -115,6 +117,12 @@ def head() -> str:
     return f"<script>window.SOUL_WORDS = {payload};</script>{scripts}"
 
 
+def sign_in_html() -> str:
+    """What stands over the form where people sign in; it brings our colours, which that page has from nowhere else."""
+    style = f'<link rel="stylesheet" href="{ASSETS_URL}/page.css">'
+    return f"{style}<p>{escape(text.TITLE)}: {escape(text.TAGLINE)}</p><p>{escape(text_host.SIGN_IN)}</p>"
+
+
 def plotly_script() -> str:
     """The tag that loads Plotly from this server."""
     return f'<script src="{PLOTLY_URL}/plotly.min.js"></script>'
@@ -127,9 +135,24 @@ def static_routes() -> list[Mount]:
         raise RuntimeError("plotly is not installed")
     plotly = Path(spec.submodule_search_locations[0]) / "package_data"
     return [
-        Mount(f"/{ASSETS_URL}", StaticFiles(directory=STATIC)),
-        Mount(f"/{PLOTLY_URL}", StaticFiles(directory=plotly)),
+        Mount(f"/{ASSETS_URL}", _Shipped(ASSETS_URL, directory=STATIC)),
+        Mount(f"/{PLOTLY_URL}", _Shipped(PLOTLY_URL, directory=plotly)),
     ]
+
+
+class _Shipped(StaticFiles):
+    """Files below a name of the page, also behind a proxy that takes a path of its own away (``--root-path``).
+
+    Starlette expects the path to begin with that root path, which such a proxy has removed.
+    """
+
+    def __init__(self, name: str, *, directory: Path) -> None:
+        super().__init__(directory=directory)
+        self._below = f"/{name}/"
+
+    def get_path(self, scope: Scope) -> str:
+        """The file's path below the directory."""
+        return super().get_path({**scope, "root_path": "", "path": scope["path"].partition(self._below)[2]})
 
 
 def launch_arguments() -> dict[str, Any]:

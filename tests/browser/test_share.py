@@ -20,7 +20,7 @@ def in_address(page: Page, words: str) -> None:
 
 
 def test_a_copied_link_opens_the_same_setup_and_question_in_another_browser(open_page, address):
-    page = open_page(at=f"{address}?__theme=dark&lesson=gold")
+    page = open_page(at=f"{address}?__theme=dark&hide=advanced")
     in_address(page, "epochs=5")
     pick_objective(page, "Prefer other answers", "NPO")
     choose(page, "soul-split", "forget01")
@@ -40,7 +40,7 @@ def test_a_copied_link_opens_the_same_setup_and_question_in_another_browser(open
     assert "epochs=3" in copied["python"]
     assert copied["link"] == page.url
     query = parse_qs(urlsplit(page.url).query)
-    assert (query["__theme"], query["lesson"]) == (["dark"], ["gold"])
+    assert (query["__theme"], query["hide"]) == (["dark"], ["advanced"])
     other = open_page(at=copied["link"])
     expect(other.locator("#soul-command textarea")).to_have_value(copied["command"])
     expect(other.locator("#soul-question textarea, #soul-question input").first).to_have_value(QUESTION)

@@ -156,6 +156,13 @@ def test_settings_that_only_go_together_are_taken_together():
     assert (setup.config.lane("fo").weights.init, setup.troubles) == ("fila", ())
 
 
+def test_a_setting_that_comes_with_an_objective_may_stand_before_it():
+    setup = config_from_query({"so.beta": "0.2", "so.rank": "4", "so.objective": "npo", "so.weights": "lora"})
+    so = setup.config.lane("so")
+    assert (so.objective.name, so.objective.options["beta"], so.weights.rank) == ("npo", 0.2, 4)
+    assert setup.troubles == ()
+
+
 def test_of_settings_that_conflict_the_others_stay():
     setup = config_from_query({"fo.init": "fila", "fo.lr": "0.5"})
     assert (setup.config.lane("fo").weights.init, setup.config.lane("fo").optimizer.lr) == ("zero", 0.5)

@@ -1,6 +1,7 @@
 """The landscape on the page: what is drawn and said is what the paths did."""
 
 import re
+from html import unescape
 
 import pytest
 
@@ -13,7 +14,7 @@ from soul_core.ui.text_learn import TRIES
 
 
 def words_of(config: LandscapeConfig) -> str:
-    return re.sub(r"<[^>]+>", " ", seen_html(landscape(config)))
+    return unescape(re.sub(r"<[^>]+>", " ", seen_html(landscape(config))))
 
 
 def test_the_figure_holds_every_step_of_every_path():

@@ -32,6 +32,11 @@
     set(button, 'title', words.more);
   }
 
+  // A formula that is cut off can be scrolled by keyboard too.
+  function formula(line) {
+    if (line.scrollWidth > line.clientWidth + 1) set(line, 'tabindex', '0');
+  }
+
   // A command that cannot be focused cannot be read or copied by keyboard.
   function readable(field) {
     field.readOnly = true;
@@ -43,6 +48,7 @@
     ['input[role="combobox"]', dropdown],
     ['button.label-wrap', accordion],
     ['.overflow-menu > button', more],
+    ['.katex-display', formula],
     ['#soul-command textarea[disabled]', readable],
   ];
 

@@ -23,7 +23,14 @@ function filter() {
   say(wanted.length ? words : '');
 }
 
+// What was pressed is hidden with the run that it deleted: the way back is the next thing to reach.
+function offerUndo() {
+  const undo = element.querySelector('.soul-undo button');
+  if (undo && document.activeElement === document.body) undo.focus();
+}
+
 function arrange() {
+  if (element.querySelector('.soul-undo')) setTimeout(offerUndo, 100);
   const table = element.querySelector('.soul-runs-table');
   if (!table || table.dataset.arranged) return;
   table.dataset.arranged = 'yes';
