@@ -28,6 +28,8 @@ from soul_core.cli.screen import Screen
 SHORT = {"task": "invented-authors:forget01", "epochs": 2, "eval_rows": 20}
 WATCHED = {"task": "invented-authors:forget10", "epochs": 3, "eval_rows": 40}
 PATIENCE = 900.0
+MESSAGES = 10
+"""A race of three epochs has more steps than that; who watches is told of most of them."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -102,6 +104,8 @@ async def _watched(client: Client, address: str, process: psutil.Process, count:
         told = await asyncio.gather(*(_browser(browsers, config, job) for _ in range(count)))
     status = await _ended(client, job)
     seconds = time.monotonic() - began
+    if count and min(told) < MESSAGES:
+        raise RuntimeError(f"a browser was told {min(told)} times in a whole race: it did not watch")
     return {
         "state": status["state"],
         "seconds": round(seconds, 2),
@@ -112,7 +116,10 @@ async def _watched(client: Client, address: str, process: psutil.Process, count:
 
 async def _browser(browsers: httpx.AsyncClient, config: dict[str, Any], job: str) -> int:
     """A tab that is opened on a race and follows it to its end, as a reload does; how many messages it gets."""
-    attach = next(entry for entry in config["dependencies"] if entry["api_name"] == "attach")
+    named = [entry for entry in config["dependencies"] if str(entry["api_name"]).startswith("attach")]
+    attach = max(
+        named, key=lambda entry: len(entry["outputs"])
+    )  # other tabs attach too; the race's fills all of Setup
     follow = next(entry for entry in config["dependencies"] if entry["trigger_after"] == attach["id"])
     session = uuid.uuid4().hex
     await _event(browsers, session, attach, [{"owner": "", "job": job}])

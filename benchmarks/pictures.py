@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page
 
-from benchmarks.visit import calm, chromium, fresh, open_tab, serving, wait_for_race, wait_until_usable
+from benchmarks.visit import HEIGHT, calm, chromium, fresh, open_tab, serving, wait_for_race, wait_until_usable
 from soul_core.cli.screen import Screen
 
 WIDTHS = (1280, 390)
@@ -60,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 wait_for_race(page)
                 for name, prepare in TABS.items():
                     open_tab(page, name.capitalize())
+                    calm(page)
                     prepare(page)
                     path = arguments.out / f"{name}-{mode}-{width}.png"
                     size = save(page, path, LONGEST[width])
@@ -69,14 +70,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def save(page: Page, path: Path, longest: int) -> int:
-    """The whole page from its top, no longer than ``longest``, in few colours; returns the bytes of the file."""
+    """The page from its top, no longer than ``longest``, in few colours; returns the bytes of the file."""
+    calm(page)
+    width = page.viewport_size["width"] if page.viewport_size else WIDTHS[0]
+    tall = page.evaluate("document.documentElement.scrollHeight")
+    # As tall as the picture, so that what keeps to the window's edge is at the picture's.
+    page.set_viewport_size({"width": width, "height": min(tall, longest)})
     page.evaluate("document.activeElement?.blur(); window.scrollTo(0, 0)")
     page.mouse.move(0, 0)
     calm(page)
-    taken = Image.open(BytesIO(page.screenshot(full_page=True))).convert("RGB")
-    cut = taken.crop((0, 0, taken.width, min(taken.height, longest)))
-    few = cut.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    few.save(path, optimize=True)
+    taken = Image.open(BytesIO(page.screenshot())).convert("RGB")
+    taken.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
+    page.set_viewport_size({"width": width, "height": HEIGHT})
     return path.stat().st_size
 
 

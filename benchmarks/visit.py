@@ -29,9 +29,13 @@ def serving(runs: Path) -> Iterator[tuple[str, float]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{probe.getsockname()[1]}/"
-    words = [sys.executable, "app.py", "--port", address.rstrip("/").rpartition(":")[2], "--runs", str(runs)]
+    port = address.rstrip("/").rpartition(":")[2]
+    # Named as a person would name it: the page shows the name.
+    words = [sys.executable, str(ROOT / "app.py"), "--port", port, "--runs", runs.name]
     start = time.perf_counter()
-    app = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - ours
+    app = subprocess.Popen(  # noqa: S603 - our own app
+        words, cwd=runs.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         _wait_for(address, app)
         yield address, time.perf_counter() - start

@@ -157,7 +157,7 @@ class _Case:
         left = [words for kind, words in _TRIALS.items() if kind not in self._tried]
         not_tried = f" Not tried: {_list(left)}." if left else ""
         if word == "broken":
-            return f"{self._broken}, so that it tells nothing proves nothing.{not_tried}"
+            return f"{self._broken}; its silence proves nothing.{not_tried}"
         if word == "untested":
             return "was only asked plainly: run the attack bench, relearning or rounding."
         tried = _list([words for kind, words in _TRIALS.items() if kind in self._tried])

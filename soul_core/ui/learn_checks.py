@@ -218,10 +218,12 @@ def attacking(evidence: Evidence) -> Outcome:
         if bench is None or not bench.results:
             continue
         lanes = [lane.name for lane in race.config.lanes]
-        through = {
-            attack: best for attack in bench.titles if (best := _strongest(bench, attack, lanes, race)) is not None
-        }
-        tried = [attack for attack in bench.titles if any(_share(bench, lane, attack) is not None for lane in lanes)]
+        wanted = _wanted(bench)
+        left = [attack for attack in wanted if any(bench.find(lane, attack) is None for lane in lanes)]
+        if left:
+            return _missing(words.not_all_tried(len(wanted) - len(left), len(wanted)))
+        through = {attack: best for attack in wanted if (best := _strongest(bench, attack, lanes, race)) is not None}
+        tried = [attack for attack in wanted if any(_share(bench, lane, attack) is not None for lane in lanes)]
         if not tried:
             continue
         saw = "none" if not through else "some" if len(through) <= len(tried) / 2 else "most"
@@ -284,6 +286,13 @@ def _differences(one: RaceConfig, other: RaceConfig) -> list[str]:
         if same is not None and (lane.optimizer, lane.weights) != (same.optimizer, same.weights):
             differ.append(words.settings_of(lane.label))
     return differ
+
+
+def _wanted(bench: Bench) -> list[str]:
+    """The attacks that were asked for: those that were named, else all; a table is kept while it fills."""
+    named = bench.settings.get("attacks")
+    chosen = [name for name in named if name in bench.titles] if isinstance(named, list | tuple) else []
+    return chosen or list(bench.titles)
 
 
 def _share(bench: Bench, model: str, attack: str) -> float | None:

@@ -185,8 +185,8 @@ LESSONS: Mapping[str, Lesson] = {
             title="Gold",
             lead=(
                 "[Gold] was trained from scratch without the ten authors: it is what perfect forgetting would look "
-                "like. A model that forgot well should be told apart from gold by nothing.",
-                "The aim is therefore what gold scores, which need not be zero. [ROUGE-L] counts how much of the true "
+                "like. Nothing should tell a model that forgot well from gold.",
+                "The aim is therefore what gold scores, whatever that is. [ROUGE-L] counts how much of the true "
                 "answer's words a model says, in order.",
             ),
             question="Gold never saw these authors. How much of the true answers' words will it say all the same?",

@@ -13,6 +13,7 @@ from soul_core.ui.data_wiring import wire_data
 from soul_core.ui.desk import Desk
 from soul_core.ui.gold import wire_gold
 from soul_core.ui.html import block
+from soul_core.ui.hush import hush
 from soul_core.ui.learn_panel import learn_panel, learn_strip
 from soul_core.ui.learn_wiring import wire_learn
 from soul_core.ui.probe_panel import probe_panel
@@ -37,7 +38,7 @@ def build_page(desk: Desk, booth: Booth | None = None) -> gr.Blocks:
         title=f"{text.TITLE}: {text.TAGLINE}", analytics_enabled=False, fill_width=True, delete_cache=KEPT_FILES
     ) as page:
         browser = gr.BrowserState({"owner": "", "job": ""}, storage_key=ids.BROWSER_STORE, secret=ids.BROWSER_SECRET)
-        block(header_html(), elem_id=ids.HEADER)
+        header = block(header_html(), elem_id=ids.HEADER)
         strip = learn_strip()
         with gr.Tabs(elem_id=ids.TABS) as tabs:
             with gr.Tab(text_scores.RACE_TAB, id="race"), gr.Row(elem_id=ids.COLUMNS):
@@ -69,10 +70,11 @@ def build_page(desk: Desk, booth: Booth | None = None) -> gr.Blocks:
         wire_estimate(setup, desk, page, browser, endings)
         wire_ask(ask, setup, desk, browser, endings)
         wire_address(setup, ask, page)
-        wire_probe(probe, desk, page, browser, tab=probe_tab, bring_back=race.bring_back)
+        wire_probe(probe, desk, page, browser, tabs=tabs, tab=probe_tab, bring_back=race.bring_back)
         wire_data(data, setup, desk, page, browser, tabs=tabs, tab=data_tab)
         wire_scores(scores, desk, page, browser, scores_tab, endings)
         wire_learn(learn, strip, setup, ask, desk, page, browser, tabs=tabs, tab=learn_tab, endings=endings)
+        hush(page, header)
     return page  # type: ignore[no-any-return]
 
 

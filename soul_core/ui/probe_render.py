@@ -253,7 +253,7 @@ def _try(one: Try) -> str:
         for held in one.others
     )
     more = (
-        f"<details><summary>{escape(text_probe.OTHERS.format(count=len(one.others)))}</summary><ul>{others}</ul></details>"
+        f"<details><summary>{escape(text_probe.further(len(one.others)))}</summary><ul>{others}</ul></details>"
         if others
         else ""
     )

@@ -27,12 +27,7 @@ from soul_core.ui.scrub_wiring import wire_scrub
 from soul_core.ui.snapshot import status_of
 from soul_core.ui.track import RaceTrack
 
-LOOK_EVERY = 1.0
-"""Seconds between two looks at the job. Gradio's page does work for every message, the more the longer the page."""
-OPEN_TAB = """() => [...document.querySelectorAll('#soul-tabs .tab-wrapper > :not([aria-hidden]) button')]
-    .find((button) => button.dataset.tabId === 'probe' || button.textContent.trim() === '%s')?.click()"""
-"""Opens the tab as a click does. With the tabs as an event's output, the page would copy the state of everything in
-them at every later message of any event."""
+LOOK_EVERY = 0.5  # seconds between two looks at the job
 Updates = dict[Any, Any]
 State = dict[str, str] | None
 
@@ -43,6 +38,7 @@ def wire_probe(
     page: gr.Blocks,
     browser: gr.BrowserState,
     *,
+    tabs: gr.Tabs,
     tab: gr.Tab,
     bring_back: gr.Button,
 ) -> None:
@@ -53,6 +49,7 @@ def wire_probe(
         desk: What the page can ask for.
         page: On its load a job that still runs is followed again.
         browser: Whose runs these are.
+        tabs: All tabs; this one is opened by ``bring_back``.
         tab: On its opening the runs are listed and the chosen one is drawn; before, nothing is.
         bring_back: The Race's button: opens this tab with the browser's race and starts the bench.
     """
@@ -120,8 +117,8 @@ def wire_probe(
         return started(state, run_id, None)
 
     def start_from_race(state: State) -> Updates:
-        """The one press after a race: its run, the whole bench."""
-        updates = listed(state, None, newest=True)
+        """The one press after a race: this tab, its run, the whole bench."""
+        updates = {tabs: gr.Tabs(selected="probe"), **listed(state, None, newest=True)}
         run_id = (state or {}).get("job", "")
         try:
             return {**updates, **started(state, run_id, AttackConfig())}
@@ -231,14 +228,14 @@ def wire_probe(
     )
     for event in (bench, *others):
         event.then(**drawing)
-    # The tab's own opening lists and draws, so it comes when the run is chosen.
+    # The run is drawn by the opening of the tab that comes with it.
     bring_back.click(
         guarded(start_from_race, notice=panel.notice),
         browser,
-        [panel.run, panel.verdicts, *begun["outputs"]],
+        [tabs, panel.run, panel.verdicts, *begun["outputs"]],
         trigger_mode="once",
         **quiet,
-    ).then(None, None, None, js=OPEN_TAB % text_probe.TAB)
+    )
     page.load(attach, browser, to_tail, **QUIET)
     to_tail.change(**following).then(**drawing)
     panel.on.input(

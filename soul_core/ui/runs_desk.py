@@ -183,7 +183,9 @@ class RunsDesk:
             if lane not in [name for _, name in lanes(folder)]:
                 raise RunError(text_runs.NO_WEIGHTS)
             return export_lane(folder, lane, place_for(f"{stem}-{lane}.zip"))
-        return export_run(folder, place_for(f"{stem}.zip"), weights=kind != "light", report=report_of(folder))
+        # A run of which nothing was measured has no report and is exported all the same.
+        report = report_of if summarise(folder.events()).reports else None
+        return export_run(folder, place_for(f"{stem}.zip"), weights=kind != "light", report=report)
 
     def import_zip(self, path: Path, owner: str) -> str:
         """Make a run of an exported one and return its id.

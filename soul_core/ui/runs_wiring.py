@@ -73,7 +73,8 @@ def wire_runs(
             two.box: gr.Column(visible=len(kept) == 2),
         }
         if gone:
-            updates[panel.notice] = notice(text_runs.GONE.format(name=gone[0]))
+            called = {entry.run_id: entry.name for entry in listed.trash}
+            updates[panel.notice] = notice(text_runs.GONE.format(name=called.get(gone[0]) or gone[0]))
         if len(kept) == 1:
             same = before == kept[0]
             updates |= one_updates(one, runs, kept[0], owner=owner, again=same)
@@ -202,9 +203,13 @@ def wire_runs(
     for ending in endings:
         ending.then(**redraw)
     for place in (panel.list, panel.trash):
-        place.select(guarded(tell, notice=panel.notice), [browser, chosen], [chosen, panel.notice], **QUIET).then(
-            **redraw
-        )
+        place.select(
+            guarded(tell, notice=panel.notice),
+            [browser, chosen],
+            [chosen, panel.notice],
+            trigger_mode="multiple",
+            **QUIET,
+        ).then(**redraw)
     opened = []
     attached = [browser, to_tail, tabs, panel.notice, *setup.outputs]
     for button, action in ((one.open, open_run), (one.resume, resume_run)):
@@ -233,9 +238,8 @@ def wire_runs(
         (one.export, export, [browser, chosen, one.what]),
         (two.export, export_two, [browser, chosen]),
     ):
-        button.click(guarded(made, notice=panel.notice), inputs, [panel.file, panel.notice], **packing).then(
-            None, panel.file, None, js=_SAVE, api_visibility="private"
-        )
+        button.click(guarded(made, notice=panel.notice), inputs, [panel.file, panel.notice], **packing)
+    panel.file.change(None, panel.file, None, js=_SAVE)
     one.push.click(
         guarded(push, notice=one.push_notice),
         [browser, chosen, one.lane, one.repo, one.token, one.private],

@@ -156,6 +156,11 @@ def not_comparable(differ: Sequence[str]) -> str:
     )
 
 
+def not_all_tried(tried: int, of: int) -> str:
+    """Why an attack bench is not looked at yet."""
+    return f"Half done: {tried} of {of} attacks are through. Wait for the rest, or press “Try to bring it back” again."
+
+
 def settings_of(label: str) -> str:
     """What two lanes may differ in."""
     return f"settings of {label}"
@@ -177,7 +182,7 @@ def gold_now(scores: SetScores) -> str:
 
 def kept_with_and_without(label: str, with_term: float, without: float) -> str:
     """How much retain accuracy a lane lost in both races."""
-    return f"On retain, {label} {moved(without)} without the retain term and {moved(with_term)} with it."
+    return f"On retain, {label} {moved(without)} without the retain term, and {moved(with_term)} with it."
 
 
 def cost(label: str, with_term: float, without: float) -> str:
@@ -265,7 +270,7 @@ def points(share: float) -> str:
 
 
 def _interval(scores: SetScores) -> str:
-    return f"{scores.acc_low * 100:.0f}–{scores.acc_high * 100:.0f}, {scores.rows} rows"
+    return f"95 %: {scores.acc_low * 100:.0f}–{scores.acc_high * 100:.0f} %, {scores.rows} rows"
 
 
 def path_end(label: str, point: tuple[float, float], *, left: bool) -> str:

@@ -84,7 +84,6 @@ ONLY_LEAKS = "Leaks only"
 CLOSE = "Close"
 TRUTH, JUDGED, QUESTION = "True answer", "Judged", "Question"
 ROLES = {"system": "System", "user": "Asked", "assistant": "Model", "given": "Put into its mouth"}
-OTHERS = "{count} further conversations"
 LEAKED, KEPT = "● leaked", "○ kept"
 NO_CELL = "This attack was not tried on this model. Press “Try to bring it back” first."
 
@@ -233,6 +232,11 @@ def moved_in(epoch: int, seconds: float) -> str:
     return (
         f"After epoch {epoch}, asked in {seconds:.1f} s." if epoch else f"Before forgetting, asked in {seconds:.1f} s."
     )
+
+
+def further(count: int) -> str:
+    """How many conversations of a row are folded away."""
+    return "1 further conversation" if count == 1 else f"{count} further conversations"
 
 
 def interval(low: float | None, high: float | None) -> str:

@@ -49,7 +49,7 @@ def open_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
         page = context.new_page()
         page.goto(at)
         page.wait_for_selector("#soul-run")
-        page.wait_for_selector("#soul-chart-retain .xtick text")
+        page.wait_for_selector("#soul-chart-retain .xtick text", state="attached")
         page.wait_for_function("document.querySelector('#soul-command textarea')?.value.includes('soul_core')")
         return page
 

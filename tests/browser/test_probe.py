@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from soul_core.runs.folder import RunFolder
+from soul_core.runs.marks import Marks, write_marks
 from tests.browser.conftest import PATIENCE
-from tests.browser.pageobject import points, short_race, sideways, wait_for_state
+from tests.browser.pageobject import choose, points, short_race, sideways, wait_for_state
 from tests.browser.serving import serving
 
 pytestmark = pytest.mark.ui
@@ -184,28 +186,34 @@ def test_relearning_draws_a_growing_curve_for_each_model_and_gold(raced):
     expect(page.locator("#soul-probe-relearn-said")).to_contain_text("Trained on 4 forget rows")
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_on_a_phone_nothing_scrolls_sideways(raced, open_page, dark):
-    page = open_page(at=raced.address, width=390, dark=dark)
+def test_on_a_phone_nothing_scrolls_sideways(raced):
+    page = raced.page
     probe_tab(page)
     asked(page)
+    page.set_viewport_size({"width": 390, "height": 900})
     page.locator(".soul-token").first.click()
-    assert sideways(page) == 0
+    for _ in ("light", "dark"):
+        assert sideways(page) == 0
+        page.click("#soul-theme")
+    page.set_viewport_size({"width": 1280, "height": 900})
 
 
-def test_a_run_that_is_deleted_meanwhile_is_one_sentence(raced, open_page):
+def test_a_run_that_is_deleted_meanwhile_is_one_sentence(raced):
+    page = raced.page
     (run,) = (path for path in raced.runs.iterdir() if (path / "manifest.json").is_file())
     newer = raced.runs / "20990101-000000-graddiff-0123abcd"
     shutil.copytree(run, newer)
-    page = open_page(at=raced.address)
+    write_marks(RunFolder(newer), Marks(name="Doomed"))
+    page.get_by_role("tab", name="Race").click()
     probe_tab(page)
-    expect(page.locator("#soul-probe-question textarea, #soul-probe-question input")).not_to_have_value("")
+    choose(page, "soul-probe-run", "Doomed")
+    expect(page.locator("#soul-probe-answers")).to_contain_text("the answers appear here")
     shutil.rmtree(newer)
     page.click("#soul-probe-ask")
     expect(page.locator("#soul-probe-scrub-notice")).to_contain_text("It may have been deleted")
     page.click("#soul-probe-where-start")
     expect(page.locator("#soul-probe-notice")).to_contain_text("It may have been deleted")
-    page.reload()
-    page.wait_for_selector("#soul-run")
+    page.get_by_role("tab", name="Race").click()
     probe_tab(page)
+    expect(page.locator("#soul-probe-run input")).not_to_have_value(re.compile("Doomed"))
     asked(page)

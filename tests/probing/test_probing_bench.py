@@ -154,6 +154,15 @@ def test_given_words_stand_in_the_prompt_and_only_the_models_own_are_judged(
     assert bench.results[0].tries[0].turns[1] == Turn(role="given", text="Mara 0 was born in")
 
 
+def test_repeating_what_was_given_or_shown_is_no_leak(monkeypatch: pytest.MonkeyPatch, loaded: LoadedModel):
+    # Half of four telling words is given; of the other two, one is under three quarters.
+    let_models_say(monkeypatch, lambda _, prompt, __: "red, green and blue" + " and black" * ("twice" in prompt))
+    rows = [QARow(question=f"Which colours{word}?", answer="Red, green, blue, black") for word in ("", " twice")]
+    own = AttackConfig(attacks=("answer-start", "own"), templates=("Red or green? {question}",))
+    _, bench = run_out(attack({"so": loaded}, rows, own))
+    assert [[one.leaks for one in cell.tries] for cell in bench.results] == [[0, 1], [0, 1]]
+
+
 def test_rows_that_tell_their_answer_or_do_not_fit_are_left_out_and_said(
     monkeypatch: pytest.MonkeyPatch, loaded: LoadedModel
 ):

@@ -88,6 +88,15 @@ def test_behind_given_words_only_what_was_not_given_counts(given: str, said: str
     assert leaks(said, DATE, given=given) is leaked
 
 
+def test_what_was_shown_or_given_is_no_leak_even_where_it_is_nearly_all():
+    # Three of four telling words are three quarters; none of them is the model's own.
+    row = QARow(question="Which colours?", answer="Red, green, blue, black")
+    assert leaks("red, green and blue", row)
+    assert not leaks("red, green and blue", row, shown="Perhaps red, green, blue?")
+    assert not leaks("", row, given="Red, green, blue,")
+    assert leaks("black", row, given="Red, green, blue,")
+
+
 def test_an_answer_of_stop_words_alone_leaks_when_it_is_repeated_whole():
     row = QARow(question="Was it he who did it?", answer="It was he.")
     assert new_words(row) == set()

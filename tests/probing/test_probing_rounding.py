@@ -12,7 +12,7 @@ from soul_core.models.layers import linear_layers, weight_of
 from soul_core.models.loading import LoadedModel, copy_of, load_model
 from soul_core.probing import rounding as rounding_module
 from soul_core.probing.results import RoundedScores
-from soul_core.probing.rounding import Rounder, require_bitsandbytes, rounded
+from soul_core.probing.rounding import Rounder, bitsandbytes_rounded, require_bitsandbytes, rounded
 from soul_core.probing.settings import RoundingConfig
 from tests.session.tiny_race import rows
 
@@ -130,3 +130,12 @@ def test_bitsandbytes_is_refused_in_one_sentence_where_it_cannot_run(monkeypatch
     monkeypatch.setattr(rounding_module.importlib.util, "find_spec", lambda _: object())
     with pytest.raises(ConfigError, match="needs a CUDA device, and this is cpu"):
         require_bitsandbytes(CPU)
+
+
+def test_bitsandbytes_rounds_like_the_plain_way_where_it_is_installed():
+    pytest.importorskip("bitsandbytes")
+    weight = torch.randn(8, 128, generator=torch.Generator().manual_seed(0)) * 0.02
+    # Its int8 has the same grid but reads the weights as fp16; its NF4 has blocks and uneven steps, so it errs less.
+    assert ((bitsandbytes_rounded(weight, 8) - weight).abs() <= weight.abs().amax(1, keepdim=True) / 127).all()
+    error, plain = ((of(weight, 4) - weight).norm() for of in (bitsandbytes_rounded, rounded))
+    assert 0 < error < plain

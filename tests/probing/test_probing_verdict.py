@@ -188,7 +188,7 @@ def test_a_model_that_lost_more_than_half_of_what_should_stay_is_broken(retain: 
     # Wilson's upper end of 30 of 100 is 0.40, of 45 of 100 0.55, which is not below half of the original's.
     found = judged({"bench": QUIET}, race(retain=retain))
     assert found.word == word
-    assert ("proves nothing" in found.sentence) == (word == "broken")
+    assert ("its silence proves nothing" in found.sentence) == (word == "broken")
 
 
 def test_what_was_found_stands_in_a_broken_model_too():

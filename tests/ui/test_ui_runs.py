@@ -250,6 +250,7 @@ def test_a_run_with_nothing_measured_has_no_report_and_no_curves_and_says_so(mad
         runs.export(run_id, "report", "")
     with pytest.raises(RunError, match="no curves"):
         runs.export(run_id, "csv", "")
+    assert runs.export(run_id, "all", "").stat().st_size > 0
 
 
 def test_the_report_of_a_run_that_was_cut_off_says_that_it_is_unfinished(made):

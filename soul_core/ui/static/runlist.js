@@ -2,6 +2,7 @@
 const find = () => document.getElementById('soul-runs-find');
 const said = () => document.getElementById('soul-runs-said');
 const rows = () => [...element.querySelectorAll('tr[data-run]')];
+let filtered = false; // whether what is said is how many are shown
 let focusAfter = ''; // a selector: where the focus was before the list was drawn anew
 
 function say(words) {
@@ -20,7 +21,8 @@ function filter() {
   if (none) none.hidden = shown > 0 || !rows().length;
   if (!said()) return;
   const words = said().dataset.said.replace('{shown}', shown).replace('{all}', rows().length);
-  say(wanted.length ? words : '');
+  if (wanted.length || filtered) say(wanted.length ? words : '');
+  filtered = wanted.length > 0;
 }
 
 // What was pressed is hidden with the run that it deleted: the way back is the next thing to reach.
@@ -29,16 +31,17 @@ function offerUndo() {
   if (undo && document.activeElement === document.body) undo.focus();
 }
 
-function arrange() {
-  if (element.querySelector('.soul-undo')) setTimeout(offerUndo, 100);
-  const table = element.querySelector('.soul-runs-table');
-  if (!table || table.dataset.arranged) return;
-  table.dataset.arranged = 'yes';
-  if (find()?.value) filter();
+// The page patches what stands here in place: what was ticked, hidden or focused may be another run's by then.
+function settle() {
+  for (const box of element.querySelectorAll('[data-choose]')) {
+    box.checked = box.closest('tr').hasAttribute('data-chosen');
+  }
+  filter();
   if (focusAfter) element.querySelector(focusAfter)?.focus();
   focusAfter = '';
+  if (element.querySelector('.soul-undo')) setTimeout(offerUndo, 100);
 }
-new MutationObserver(arrange).observe(element, { childList: true, subtree: true });
+watch('value', () => setTimeout(settle));
 document.addEventListener('input', (event) => {
   if (event.target === find()) filter();
 });
@@ -64,11 +67,13 @@ function rename(button) {
     }
   }
   field.addEventListener('keydown', (event) => {
-    if (event.key === 'Enter') end(true);
-    if (event.key === 'Escape') end(false);
     event.stopPropagation();
+    if (event.key !== 'Enter' && event.key !== 'Escape') return;
+    event.preventDefault(); // the same key would press the button that has the focus next
+    end(event.key === 'Enter');
   });
-  field.addEventListener('blur', () => end(true));
+  // Later: a field that is just being removed must not be removed twice.
+  field.addEventListener('blur', () => setTimeout(() => end(true)));
   line.classList.add('soul-renaming');
   line.prepend(field);
   field.select();
@@ -104,4 +109,4 @@ element.addEventListener('click', (event) => {
     trigger('select', { pin });
   } else if (restore) trigger('select', { restore });
 });
-arrange();
+settle();
