@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import cast
 
 from PIL import Image
 from playwright.sync_api import Page
@@ -19,9 +20,9 @@ from soul_core.cli.screen import Screen
 
 WIDTHS = (1280, 390)
 MODES = ("light", "dark")
-COLOURS = 128
-"""Of a picture: enough for text, lines and shades."""
-LONGEST = {1280: 2600, 390: 3600}
+COLOURS = 40
+"""The most frequent of a picture, kept as they are, and as many more between them: enough for text, lines, shades."""
+LONGEST = {1280: 2400, 390: 3200}
 """Pixels of a picture's height; what is further down is left to the page itself."""
 SCORED_ROWS = 50
 QUESTION = 1  # which of the suggested questions is asked
@@ -80,9 +81,19 @@ def save(page: Page, path: Path, longest: int) -> int:
     page.mouse.move(0, 0)
     calm(page)
     taken = Image.open(BytesIO(page.screenshot())).convert("RGB")
-    taken.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
+    in_few_colours(taken).save(path, optimize=True)
     page.set_viewport_size({"width": width, "height": HEIGHT})
     return path.stat().st_size
+
+
+def in_few_colours(taken: Image.Image) -> Image.Image:
+    """The picture with a palette; grounds and the lanes' lines keep their colours, the edges of letters need not."""
+    counted = cast("list[tuple[int, tuple[int, int, int]]]", taken.getcolors(taken.width * taken.height))
+    frequent = [value for _, colour in sorted(counted, reverse=True)[:COLOURS] for value in colour]
+    between = taken.quantize(COLOURS, method=Image.Quantize.FASTOCTREE).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(frequent + between[: 3 * COLOURS])
+    return taken.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 def race(page: Page) -> None:
@@ -124,6 +135,8 @@ def show_race(page: Page) -> None:
 
 def show_probe(page: Page) -> None:
     """The answers and the tokens of one question after the last epoch."""
+    page.wait_for_function("document.querySelector('#soul-probe-question :is(input, textarea)').value")
+    calm(page)
     page.click("#soul-probe-ask:enabled")
     page.wait_for_selector("#soul-probe-tokens .soul-token")
     page.locator("#soul-probe-tokens .soul-token").nth(2).click()

@@ -214,7 +214,7 @@ class Rounder:
             version = importlib.metadata.version("bitsandbytes")
             return (
                 f"By bitsandbytes {version}: int8 with one scale for each output, NF4 in blocks of 64, for {layers}, "
-                f"read back as fp32. {kept} This was tried with that library's CPU kernels and not with those for CUDA."
+                f"read back as fp32. {kept} This was tried with that library's CPU kernels, not with those for CUDA."
             )
         return f"Round to nearest, symmetric, one scale for each output, for {layers}; read back as fp32. {kept}"
 

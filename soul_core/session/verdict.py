@@ -21,11 +21,7 @@ def verdict_of(summary: RaceSummary) -> str:
         return "Nothing was measured: no lane finished an epoch." if summary.ended else "Nothing is measured yet."
     lanes.sort(key=lambda lane: -_lost(summary, lane, "forget"))
     parts = [_lane(summary, lane, first=lane == lanes[0]) for lane in lanes]
-    parts += [
-        f"{summary.label(lane)} {_unmeasured(summary, lane)}"
-        for lane in summary.lanes
-        if lane not in lanes
-    ]
+    parts += [f"{summary.label(lane)} {_unmeasured(summary, lane)}" for lane in summary.lanes if lane not in lanes]
     sentence = "; ".join(parts) + _told_apart(summary, lanes) + _gold(summary)
     return f"{_when(summary, lanes)}{sentence}."
 

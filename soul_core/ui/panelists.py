@@ -118,9 +118,7 @@ def _loading(config: RaceConfig) -> tuple[Column, ...]:
     return tuple(replace(column, message=text.WAITING) for column in _places(config))
 
 
-def _columns(
-    config: RaceConfig, models: dict[str, LoadedModel], *, running: bool, gone: bool
-) -> tuple[Column, ...]:
+def _columns(config: RaceConfig, models: dict[str, LoadedModel], *, running: bool, gone: bool) -> tuple[Column, ...]:
     missing = {"gold": text.NO_GOLD}
     waiting = text_runs.RUN_GONE if gone else text.LANE_TRAINING if running else text.NO_LANE_YET
     return tuple(

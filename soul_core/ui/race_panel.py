@@ -12,6 +12,7 @@ from soul_core.errors import SoulError
 from soul_core.ui import ids, text, text_probe
 from soul_core.ui.address_params import names_setup, params_of
 from soul_core.ui.chart import live_chart
+from soul_core.ui.crowd import CROWD
 from soul_core.ui.desk import Desk
 from soul_core.ui.figures import curves
 from soul_core.ui.guard import AS_TYPED, QUIET, guarded
@@ -22,7 +23,7 @@ from soul_core.ui.setup_panel import SetupPanel
 from soul_core.ui.snapshot import Snapshot, Status
 from soul_core.ui.track import RaceTrack
 
-LOOK_EVERY = 0.2  # seconds between two looks at a job
+LOOK_EVERY = 0.2  # seconds between two looks at a job, of one browser or a few
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,17 +147,18 @@ async def tail(desk: Desk, panel: RacePanel, job_id: str) -> AsyncIterator[dict[
         return
     last: dict[gr.components.Component, str] = {}
     watch = desk.watch(job_id)
-    while True:
-        snapshot = await asyncio.to_thread(watch.look)
-        now = shown(panel, snapshot)
-        keys = {component: _key(value) for component, value in now.items()}
-        changed = {component: now[component] for component, key in keys.items() if last.get(component) != key}
-        if changed:
-            yield changed
-        last = keys
-        if not snapshot.status.alive:
-            return
-        await asyncio.sleep(LOOK_EVERY)
+    with CROWD.joined():
+        while True:
+            snapshot = await asyncio.to_thread(watch.look)
+            now = shown(panel, snapshot)
+            keys = {component: _key(value) for component, value in now.items()}
+            changed = {component: now[component] for component, key in keys.items() if last.get(component) != key}
+            if changed:
+                yield changed
+            last = keys
+            if not snapshot.status.alive:
+                return
+            await asyncio.sleep(CROWD.wait(LOOK_EVERY))
 
 
 def _key(value: Any) -> str:

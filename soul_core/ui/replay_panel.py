@@ -13,6 +13,7 @@ from soul_core.session.recorded import SPEEDS, Replay, recording, recordings
 from soul_core.ui import ids, text, text_host
 from soul_core.ui.board import board_html
 from soul_core.ui.chart import live_chart
+from soul_core.ui.crowd import CROWD
 from soul_core.ui.desk import Desk
 from soul_core.ui.figures import curves
 from soul_core.ui.guard import QUIET, guarded
@@ -30,7 +31,7 @@ from soul_core.ui.replay import (
 )
 from soul_core.ui.track import RaceTrack
 
-FRAME_EVERY = 0.2  # seconds between two pictures of a replay
+FRAME_EVERY = 0.2  # seconds between two pictures of a replay, for one browser or a few
 LOOK_EVERY = 1.0  # seconds between two looks at the browser's own race, while it has not begun
 QUICK = 4.0
 
@@ -169,17 +170,18 @@ async def played(panel: ReplayPanel, stage: dict[str, Any], name: str, speed: fl
     replay = Replay(recording(name), speed=speed, at=stage["at"])
     began = time.monotonic()
     last: dict[Any, str] = {}
-    while stage["turn"] == mine:
-        at = replay.seen(time.monotonic() - began)
-        stage["at"] = at
-        now = pictures(panel, frame(replay, at), whole=replay.seconds)
-        changed = {component: value for component, value in now.items() if last.get(component) != repr(value)}
-        last = {component: repr(value) for component, value in now.items()}
-        if changed:
-            yield changed
-        if at >= replay.length:
-            return
-        await asyncio.sleep(FRAME_EVERY)
+    with CROWD.joined():
+        while stage["turn"] == mine:
+            at = replay.seen(time.monotonic() - began)
+            stage["at"] = at
+            now = pictures(panel, frame(replay, at), whole=replay.seconds)
+            changed = {component: value for component, value in now.items() if last.get(component) != repr(value)}
+            last = {component: repr(value) for component, value in now.items()}
+            if changed:
+                yield changed
+            if at >= replay.length:
+                return
+            await asyncio.sleep(CROWD.wait(FRAME_EVERY))
 
 
 def wire_replay(panel: ReplayPanel, desk: Desk, page: gr.Blocks, browser: gr.BrowserState, refused: gr.HTML) -> None:

@@ -194,8 +194,9 @@ def _differ(said: Mapping[str, str]) -> bool:
 
 def _lanes_of(summary: RaceSummary) -> str:
     return "".join(
-        f"<li>{swatch(lane, summary.position(lane), line=False)} {escape(summary.label(lane))}</li>"
-        for lane in summary.lanes
+        f"<li>{swatch(lane, summary.position(lane), line=lane in REFERENCES)} {escape(summary.label(lane))}</li>"
+        for lane in (*summary.lanes, *REFERENCES)
+        if lane in summary.reports
     )
 
 

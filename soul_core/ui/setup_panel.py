@@ -150,9 +150,7 @@ def setup_panel(desk: Desk) -> SetupPanel:
     with gr.Accordion(text.ADVANCED, open=False, elem_id=ids.ADVANCED):
         lanes = lane_fields(form, layout)
     estimate = block(f'<p class="soul-estimate">{text.ESTIMATE_WAIT}</p>', elem_id=ids.ESTIMATE)
-    command = gr.Textbox(
-        label=text.COMMAND, lines=2, max_lines=8, interactive=False, buttons=[], elem_id=ids.COMMAND
-    )
+    command = gr.Textbox(label=text.COMMAND, lines=2, max_lines=8, interactive=False, buttons=[], elem_id=ids.COMMAND)
     block(copy_html(), elem_id=ids.COPIES)
     held = block(held_html(""), elem_classes=["soul-held"])
     warning = block("", elem_id=ids.SETUP_NOTICE)

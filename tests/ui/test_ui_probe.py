@@ -172,6 +172,7 @@ def test_alternatives_meet_where_models_split_the_answer_differently():
     assert [table["data-place"] for table in tables] == ["0", "3"]
     assert all("hidden" in table for table in tables)
     second = markup[markup.rindex('data-place="3"') :]
+    assert "<b>dra</b> <small>100 %</small>" in second
     # At the fourth letter FO has its only token, which began before.
     assert "Likeliest after “Hul”" in second
     assert "<b>Huldra</b> <small>&lt;0.1 %</small>" in second

@@ -1,8 +1,11 @@
 // Saves files and charts of the Runs tab. Knows the page's marks, nothing of what a run is.
 (() => {
-  // A link of our own: a file that was just made is saved without a second press.
+  // A link of our own: a file that was just made is saved without a second press, and once however often it is told.
+  let saved = '';
   window.soulSave = (file) => {
-    if (!file?.url) return;
+    const again = saved === file?.url;
+    saved = file?.url || '';
+    if (!saved || again) return;
     const link = document.createElement('a');
     link.href = file.url;
     link.download = file.orig_name || '';
