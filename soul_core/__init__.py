@@ -2,7 +2,7 @@
 
 A module imports only from its own layer and those before it (``tests/test_layering.py`` enforces it)::
 
-    errors  paths  config  events  data  models  objectives  optim  engine  evaluation  probing  runs  session  jobs  cli  ui
+    errors paths config events data models objectives optim engine evaluation probing runs session jobs cli ui
 """
 
 __version__ = "0.4.0"
