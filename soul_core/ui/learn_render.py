@@ -110,7 +110,7 @@ def strip_html(lesson: Lesson | None, outcome: Outcome | None) -> str:
         return ""
     place = list(LESSONS).index(lesson.slug) + 1
     title = f"{words.LESSON.format(place=place, of=len(LESSONS))}: {lesson.title}."
-    said = words.RESULT_THERE if outcome and outcome.done else lesson.action[-1]
+    said = words.RESULT_THERE if outcome and outcome.done else " ".join(lesson.action[-lesson.left :])
     return f'<p role="status"><b>{escape(title)}</b> {escape(said)}</p>'
 
 

@@ -31,6 +31,7 @@ class Lesson:
         setup: The race that the action needs.
         check: Name of the function in ``learn_checks.CHECKS`` that finds out whether it was done and what came of it.
         tab: Id of the tab that its action leads to; ``race`` for most.
+        left: How many of its last steps are still to be done when Setup is filled.
     """
 
     slug: str
@@ -44,6 +45,7 @@ class Lesson:
     setup: Callable[[], RaceConfig]
     check: str
     tab: str = "race"
+    left: int = 1
 
 
 def race_of(objective: str, *, control: bool = False) -> RaceConfig:
@@ -157,6 +159,7 @@ LESSONS: Mapping[str, Lesson] = {
             ),
             setup=lambda: race_of("po"),
             check="refusing",
+            left=2,
         ),
         Lesson(
             slug="second-order",

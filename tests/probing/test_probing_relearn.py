@@ -131,6 +131,22 @@ def test_the_first_step_moves_a_weight_by_the_rate(model: LoadedModel, monkeypat
     assert moved == pytest.approx(2e-3, rel=1e-2)
 
 
+def test_every_turn_goes_on_with_the_next_rows_until_all_were_read(
+    model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+):
+    read: list[int] = []
+    unlearn = relearn_module.unlearn
+
+    def reading(of: Any, batches: Any, *given: Any, **settings: Any) -> Any:
+        read.extend(int(row) for batch in batches for row in batch.row_B)
+        return unlearn(of, batches, *given, **settings)
+
+    monkeypatch.setattr(relearn_module, "unlearn", reading)
+    relearned({"fo": model}, CONFIG.but(rows=3, batch_size=1, steps=7, every=2))
+    # Twice all three rows, each time in an order of its own, and one row more.
+    assert sorted(read[:3]) == sorted(read[3:6]) == [0, 1, 2] and len(read) == 7
+
+
 def test_training_makes_what_it_is_trained_on_likely(model: LoadedModel):
     task = tiny_task(eval_sets={"forget": rows(6, "Mara")})
     config = CONFIG.but(rows=3, steps=25, every=25, lr=1e-2, asked=3)

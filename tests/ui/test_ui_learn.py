@@ -25,7 +25,15 @@ from soul_core.ui.form import PAIR, Layout
 from soul_core.ui.glossary import TERMS
 from soul_core.ui.learn_checks import CHECKS, Outcome
 from soul_core.ui.learn_desk import LearnDesk, Mark, lesson_of, predicted_now, unknown
-from soul_core.ui.learn_render import action_html, lead_html, lesson_choices, marked, outcome_html, progress_html
+from soul_core.ui.learn_render import (
+    action_html,
+    lead_html,
+    lesson_choices,
+    marked,
+    outcome_html,
+    progress_html,
+    strip_html,
+)
 from soul_core.ui.lessons import LESSONS, Lesson, ascent_race, race_of
 from tests.ui.scenes import scores, started
 
@@ -307,6 +315,14 @@ def test_what_to_do_is_told_after_a_prediction_alone():
     assert "Press Run" not in action_html(lesson, Mark())
     assert "Press Run" in action_html(lesson, Mark(predicted="stays"))
     assert outcome_html(lesson, Mark(), Outcome()) == ""
+
+
+def test_above_the_tabs_stands_what_is_left_to_do_and_then_that_the_result_is_there():
+    said = strip_html(LESSONS["refusal"], None)
+    assert "Lesson 4 of 7: Refusal is not forgetting." in said
+    assert "Press Run" in said and "ask one question" in said and "Fill Setup" not in said
+    assert "Your result is there." in strip_html(LESSONS["ga"], Outcome(done=True))
+    assert strip_html(None, None) == ""
 
 
 def test_progress_counts_what_is_done():
