@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Generator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -302,6 +303,13 @@ def test_what_was_found_before_the_race_went_on_no_longer_counts(run: RunFolder)
     assert found.settings["epochs"]["fo"] == 1 and words(run)["fo"] == "holds"
     begun(run, epoch=2)
     assert words(run) == {"fo": "untested", "so": "untested", "prompt": "holds"}
+
+
+@pytest.mark.parametrize(("then", "word"), [({"fo": 2}, "leaks"), ({"fo": 1}, "untested"), ({}, "leaks")])
+def test_attacks_before_the_race_went_on_no_longer_count(run: RunFolder, then: dict[str, int], word: str):
+    begun(run, epoch=2)
+    probes_of(run.path).write(replace(leaking(None), settings={"epochs": then} if then else {}))
+    assert words(run)["fo"] == word
 
 
 def test_a_damaged_finding_counts_as_none(run: RunFolder):
