@@ -165,7 +165,8 @@ def _probed(folder: RunFolder, settings: Sequence[Any], shelf: Shelf, bar: Bar) 
 def _whole(found: Relearning | Rounding, config: RelearnConfig | RoundingConfig, lanes: Sequence[str]) -> bool:
     """Whether nothing of it is missing and it was made with these settings: one that was stopped is kept too."""
     wanted = config.model_dump(mode="json")
-    if any(found.settings.get(key) != value for key, value in wanted.items()):
+    # A rate of 0 stands for one that is chosen, and what was chosen is what is noted.
+    if any(found.settings.get(key) != value for key, value in wanted.items() if (key, value) != ("lr", 0)):
         return False
     if isinstance(found, Relearning):
         return set(lanes) <= {point.model for point in found.points if point.step == wanted["steps"]}
