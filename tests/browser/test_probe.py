@@ -41,7 +41,9 @@ def raced(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         expect(page.locator("#soul-probe-start")).to_be_disabled()
         short_race(page, epochs=2)
         page.click("#soul-run")
+        page.set_default_timeout(3 * PATIENCE)
         wait_for_state(page, "finished")
+        page.set_default_timeout(PATIENCE)
         yield Raced(page, address, runs)
         context.close()
 
