@@ -25,8 +25,8 @@ SETS = ("forget", "retain")
 NOTES = (
     "Hidden states are compared at the places that predict the tokens of the true answers, by linear CKA, estimated "
     "without bias; 1 is the original's up to rotation and scale.",
-    "Gold was trained apart from the original, so its weights are not compared with the original's, only its hidden "
-    "states.",
+    "Gold was not made from the original by forgetting, so its weights are not compared with the original's, only its "
+    "hidden states.",
 )
 
 Products = dict[str, tuple[Tensor | None, ...]]

@@ -18,6 +18,8 @@ _LANES = {
     NEWTON: (NEWTON, 1),
 }
 """AdamW, Sophia and sign momentum look as they do in a race."""
+_DRAWN = ("sgd", "adamw", "sophia", "sign-momentum", NEWTON)
+"""Where both lie on each other, the dashes of sign momentum let Sophia's line through."""
 _LEVELS = 14
 _CORNERS = 72  # of the circle
 _RETAIN_LEVELS = (0.1, 0.4, 1.6, 6.4)
@@ -41,7 +43,7 @@ def map_of(found: Landscape) -> Figure:
     """
     surface = found.surface
     data = [_total(found), _retain(found), _still_known(surface.forget)]
-    for name in ORDER:
+    for name in _DRAWN:
         data += _path(name, found.paths[name])
     notes = (
         (surface.forget.centre, text_learn.FORGET_BOWL, -34),

@@ -85,7 +85,7 @@ def test_the_landscape_plays_steps_and_says_when_clipping_hides_the_curvature(op
     expect(seen).not_to_contain_text("point by point")
     page.locator("#soul-land-rho").focus()
     page.keyboard.press("Home")  # the smallest threshold
-    expect(page.locator(".soul-land-slider", has_text="Clip threshold").locator("output")).to_have_text("1 × 10^-6")
+    expect(page.locator(".soul-land-slider", has_text="Clip threshold").locator("output")).to_have_text("1 × 10⁻⁶")
     expect(seen).to_contain_text("point by point")
     expect(page.locator("#soul-learn-paths tbody tr", has_text="Sophia")).to_contain_text("100 %")
     page.get_by_role("button", name="Round bowl").click()

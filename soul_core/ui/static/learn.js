@@ -104,9 +104,10 @@
     slider.value = 1000 * (linear ? (value - low) / (high - low) : Math.log(value / low) / Math.log(high / low));
     keep(slider, value);
   }
+  const tiny = (_, power) => ` × 10⁻${Array.from(power, (digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[digit]).join('')}`;
   function keep(slider, value) {
     slider.dataset.value = value;
-    const said = value < 0.001 ? value.toExponential().replace('e-', ' × 10^-') : String(value);
+    const said = value < 0.001 ? value.toExponential().replace(/e-(\d+)/, tiny) : String(value);
     slider.setAttribute('aria-valuetext', said);
     slider.closest('.soul-land-slider').querySelector('output').textContent = said;
   }
