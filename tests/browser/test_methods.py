@@ -33,7 +33,7 @@ def test_another_idea_brings_its_objectives_formula_and_settings(open_page):
     expect(page.locator("#soul-fo-npo-beta")).to_be_hidden()
     set_number(page, "soul-fo-simnpo-beta", 3)
     expect(command).to_have_value(re.compile(r"--objective simnpo .*--fo\.beta 3"))
-    expect(page.locator("#soul-setup [role=status]")).to_contain_text("Settings differ from the preset")
+    expect(page.locator("#soul-setup .soul-notice[role=status]")).to_contain_text("Settings differ from the preset")
     pick_objective(page, "Make the answers unlikely", "GA")
     expect(command).to_have_value(re.compile(r"--objective ga$"))
     expect(formula.locator("annotation").first).not_to_contain_text(r"\gamma")

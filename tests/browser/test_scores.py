@@ -243,7 +243,7 @@ def test_a_run_is_scored_with_progress_outlives_a_reload_and_stops(open_page, sc
     page.click("#soul-scores-runs input")
     page.locator("#soul-scores-runs [role=option]", has_text="not scored yet").click()
     page.keyboard.press("Escape")
-    page.locator("#soul-scores-rows label", has_text="At most 50").click()
+    page.locator("#soul-scores-rows label", has_text="At most 200").click()
     page.click("#soul-scores-start")
     expect(page.locator("#soul-scores-progress progress")).to_be_visible()
     expect(page.locator("#soul-scores-stop")).to_be_visible()
