@@ -38,7 +38,6 @@ NAV_WORDS = {
 
 VERDICTS_TITLE = "What all of it says"
 VERDICTS_LEAD = "One word for each model, by a fixed rule over everything that was tried so far."
-WHY = "Why?"
 WHY_OF = "Why {label} is said to be: {word}"
 RULE, EVIDENCE = "Rule", "Looked at"
 WORDS = {
@@ -106,7 +105,6 @@ MAP_LEAD = "Each line is one method, epoch by epoch; the large mark is the chose
 MAP_EMPTY = "This run has no numbers yet."
 MAP_X, MAP_Y = "Forget accuracy (left is better)", "Retain accuracy (up is better)"
 WHEN = "When did it forget?"
-WHEN_HELP = "Asks this question after every kept epoch."
 WHEN_NO_TRUTH = "This question is in none of the sets, so nobody knows when an answer to it is right."
 NOT_KEPT = "Its weights at this epoch were not kept."
 NO_GOLD = "This run had no gold model."
