@@ -134,10 +134,15 @@ def wire_own(
     async def follow(job_id: str, state: State) -> AsyncIterator[Updates]:
         if not job_id:
             return
-        yield {**busy(True), panel.result: "", panel.forget: gr.Button(visible=False)}
         while True:
             view = await asyncio.to_thread(desk.jobs.status, job_id)
-            yield {panel.progress: progress_html(status_of(view, RaceTrack(), fraction=0.0, elapsed=None))}
+            # All of it at every look: of two messages close together a busy browser draws only the second.
+            yield {
+                **busy(True),
+                panel.result: "",
+                panel.forget: gr.Button(visible=False),
+                panel.progress: progress_html(status_of(view, RaceTrack(), fraction=0.0, elapsed=None)),
+            }
             if view.ended:
                 break
             await asyncio.sleep(LOOK_EVERY)

@@ -38,15 +38,16 @@ def wire_gold(panel: SetupPanel, desk: Desk, page: gr.Blocks, browser: gr.Browse
     async def follow(job_id: str) -> AsyncIterator[dict[Any, Any]]:
         if not job_id:
             return
-        yield {
-            panel.gold_box: gr.Column(visible=True),
-            panel.train_gold: gr.Button(interactive=False),
-            panel.stop_gold: gr.Button(visible=True),
-        }
         while True:
             view = await asyncio.to_thread(desk.jobs.status, job_id)
             status = replace(status_of(view, RaceTrack(), fraction=0.0, elapsed=None), now=view.label)
-            yield {panel.gold_progress: progress_html(status)}
+            # All of it at every look: of two messages close together a busy browser draws only the second.
+            yield {
+                panel.gold_box: gr.Column(visible=True),
+                panel.train_gold: gr.Button(interactive=False),
+                panel.stop_gold: gr.Button(visible=True),
+                panel.gold_progress: progress_html(status),
+            }
             if view.ended:
                 break
             await asyncio.sleep(LOOK_EVERY)

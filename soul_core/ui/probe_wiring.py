@@ -132,7 +132,8 @@ def wire_probe(
     async def follow(job_id: str) -> AsyncIterator[Updates]:
         if not job_id:
             return
-        yield {
+        # All of it at every look: of two messages close together a busy browser draws only the second.
+        busy: Updates = {
             **{button: gr.Button(interactive=False) for button in panel.starts},
             panel.stop: gr.Button(visible=True),
         }
@@ -146,7 +147,8 @@ def wire_probe(
                 status = replace(status, now=probes.now(job_id, view.progress), left=_left(best, elapsed))
             if view.ended:
                 break
-            yield {panel.progress: progress_html(status), written: await asyncio.to_thread(probes.written, job_id)}
+            seen = await asyncio.to_thread(probes.written, job_id)
+            yield {**busy, panel.progress: progress_html(status), written: seen}
             await asyncio.sleep(LOOK_EVERY)
         said = notice(text_probe.DONE, kind="info")
         if view.error:

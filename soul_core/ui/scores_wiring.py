@@ -125,7 +125,8 @@ def wire_scores(
     async def follow(job_id: str) -> AsyncIterator[Updates]:
         if not job_id:
             return
-        yield {panel.score: gr.Button(interactive=False), panel.stop: gr.Button(visible=True)}
+        # All of it at every look: of two messages close together a busy browser draws only the second.
+        busy: Updates = {panel.score: gr.Button(interactive=False), panel.stop: gr.Button(visible=True)}
         while True:
             view = await asyncio.to_thread(desk.jobs.status, job_id)
             status = status_of(view, RaceTrack(), fraction=0.0, elapsed=None)
@@ -133,7 +134,8 @@ def wire_scores(
                 status = replace(status, now=text_scores.now_scoring(view.progress.lane, view.progress.what))
             if view.ended:
                 break
-            yield {panel.progress: progress_html(status), written: await asyncio.to_thread(scores.written, job_id)}
+            seen = await asyncio.to_thread(scores.written, job_id)
+            yield {**busy, panel.progress: progress_html(status), written: seen}
             await asyncio.sleep(LOOK_EVERY)
         said = "".join(notice(trouble) for trouble in scores.said(job_id))
         if view.error:
