@@ -24,14 +24,16 @@ DEV_STAMP := $(VENV)/.installed-dev-$(shell cat requirements.txt requirements-de
 app: $(APP_STAMP)
 	@$(PY) app.py --port $(PORT)
 
+# Two processes where there are two cores, each with one thread; the browser's tests after them, with nobody beside.
 test: $(DEV_STAMP) browser
-	@$(PY) -m pytest
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -m "not ui" --numprocesses auto --dist loadfile
+	@$(PY) -m pytest -m ui
 
 check: $(DEV_STAMP)
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
-	@$(PY) -m pytest -m "not ui"
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -m "not ui" --numprocesses auto --dist loadfile
 
 bench: $(APP_STAMP)
 	@$(PY) -m benchmarks.bench
