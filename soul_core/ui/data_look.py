@@ -81,11 +81,14 @@ def wire_look(panel: LookPanel, data: DataDesk, setup: SetupPanel, browser: gr.B
         """Only the first opening of the tab begins anew: what was searched and picked before is still there."""
         return {begun: True} if before else {**choose(state, *values), begun: True}
 
-    def choose_source(source: str) -> Updates:
+    def choose_source(source: str, shown: str | None) -> Updates:
+        """The splits of this source; one that it has too stays, since an input is heard with every loss of focus."""
         other = source == OTHER
         splits = splits_of(source)
+        kept = any(value == shown for _, value in splits)
+        value: Updates = {} if kept else {"value": splits[-1][1] if splits else None}
         return {
-            panel.split: gr.Dropdown(choices=splits, value=splits[-1][1] if splits else None, visible=not other),
+            panel.split: gr.Dropdown(choices=splits, visible=not other, **value),
             panel.spec: gr.Textbox(visible=other),
         }
 
@@ -177,9 +180,9 @@ def wire_look(panel: LookPanel, data: DataDesk, setup: SetupPanel, browser: gr.B
         **QUIET,
         **AS_TYPED,
     ).then(**redraw)
-    panel.source.input(choose_source, panel.source, [panel.split, panel.spec], **QUIET, **AS_TYPED).then(**fresh).then(
-        **redraw
-    )
+    panel.source.input(
+        choose_source, [panel.source, panel.split], [panel.split, panel.spec], **QUIET, **AS_TYPED
+    ).then(**fresh).then(**redraw)
     for event in (panel.split.input, panel.spec.submit, panel.spec.blur):
         event(**fresh).then(**redraw)
     panel.set.input(

@@ -191,16 +191,18 @@ def wire_setup(panel: SetupPanel, desk: Desk, page: gr.Blocks, browser: gr.Brows
     """Choices that follow from others; then, whatever changed: note, command and estimate."""
     task, split, authors, spec = (panel.component(name) for name in ("task", "split", "authors", "spec"))
 
-    def choose_task(name: str) -> dict[Any, Any]:
-        splits = split_choices(name)
+    def choose_task(name: str, shown: str | None, picked: list[str] | None) -> dict[Any, Any]:
+        """What can be chosen of this task. What is chosen already stays if the task has it: a dropdown's input is
+        heard whenever the focus leaves it, and the answer may come after the next field was filled in."""
+        splits, names = split_choices(name), _names_of(name)
+        values = [value for _, value in splits]
+        kept = shown in values
+        split_value: dict[str, Any] = {} if kept else {"value": [value for value in values if value != BY_NAME][-1]}
+        names_value: dict[str, Any] = {} if set(picked or []) <= set(names) else {"value": []}
         return {
             task: gr.Dropdown(info=_task_help(name)),
-            split: gr.Dropdown(
-                choices=splits,
-                value=[value for _, value in splits if value != BY_NAME][-1],
-                visible=name != OTHER,
-            ),
-            authors: gr.Dropdown(choices=_names_of(name), value=[], visible=False),
+            split: gr.Dropdown(choices=splits, visible=name != OTHER, **split_value),
+            authors: gr.Dropdown(choices=names, visible=kept and shown == BY_NAME, **names_value),
             spec: gr.Textbox(visible=name == OTHER),
         }
 
@@ -225,7 +227,7 @@ def wire_setup(panel: SetupPanel, desk: Desk, page: gr.Blocks, browser: gr.Brows
         }
 
     # ``input`` and not ``change``: only a person's choice overwrites fields, not a form put back after a reload.
-    task.input(choose_task, task, [task, split, authors, spec], **QUIET)
+    task.input(choose_task, [task, split, authors], [task, split, authors, spec], **QUIET)
     split.change(choose_split, split, authors, **QUIET)
     wire_who(panel.who, panel.lanes, panel.component("preset"))
     outputs = [panel.command, panel.preset_note, panel.gold_box, panel.notice]
