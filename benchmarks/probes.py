@@ -24,8 +24,10 @@ from soul_core.runs.probes import probes_of
 from soul_core.runs.store import RunStore
 from soul_core.session.methods import lane_of
 from soul_core.session.probe import attack_run
-from soul_core.session.probe_more import relearn_run, round_run, verdicts_of_run
+from soul_core.session.probe_verdict import verdicts_of_run
 from soul_core.session.race import race
+from soul_core.session.relearning import relearn_run
+from soul_core.session.rounding import round_run
 
 SHELF_BYTES = 1 << 30
 REFERENCES = ("original", "gold")

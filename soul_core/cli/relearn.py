@@ -18,7 +18,10 @@ from soul_core.probing.settings import RelearnConfig, RoundingConfig
 from soul_core.runs.folder import RunFolder
 from soul_core.runs.probes import Finding, probes_of
 from soul_core.runs.store import RunStore
-from soul_core.session.probe_more import inspect_run, relearn_run, round_run, verdicts_of_run
+from soul_core.session.inspection import inspect_run
+from soul_core.session.probe_verdict import verdicts_of_run
+from soul_core.session.relearning import relearn_run
+from soul_core.session.rounding import round_run
 
 STOPPED = 130
 _MOST_ROWS = 2000

@@ -18,8 +18,11 @@ from soul_core.runs.folder import EVENTS, RunFolder
 from soul_core.runs.manifest import owner_mark
 from soul_core.runs.marks import read_marks
 from soul_core.runs.probes import ProbesRead, probes_of
+from soul_core.session.inspection import inspect_run
 from soul_core.session.probe import attack_run
-from soul_core.session.probe_more import inspect_run, relearn_run, round_run, verdicts_of_run
+from soul_core.session.probe_verdict import verdicts_of_run
+from soul_core.session.relearning import relearn_run
+from soul_core.session.rounding import round_run
 from soul_core.ui import text, text_probe
 from soul_core.ui.desk import Desk
 from soul_core.ui.scores_desk import LISTED, lane_label

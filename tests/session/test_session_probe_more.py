@@ -25,7 +25,10 @@ from soul_core.runs.folder import RunFolder
 from soul_core.runs.probes import probes_of
 from soul_core.session import probed as probed_module
 from soul_core.session import relearning as relearning_module
-from soul_core.session.probe_more import inspect_run, relearn_run, round_run, verdicts_of_run
+from soul_core.session.inspection import inspect_run
+from soul_core.session.probe_verdict import verdicts_of_run
+from soul_core.session.relearning import relearn_run
+from soul_core.session.rounding import round_run
 from tests.session.test_session_score import changed
 from tests.session.tiny_race import new_run, tiny_config, tiny_lane, tiny_task
 
