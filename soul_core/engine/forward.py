@@ -1,7 +1,7 @@
 """One forward of a batch to answer likelihoods. It knows how a causal model is called, and no loss and no optimizer.
 
 Shape suffixes: B = sequences, T = tokens, V = vocabulary, H = width of the hidden states, N = rows of the forget set
-(in ``nll_N``) or answer tokens of the batch.
+(in ``Reference.nll_N``) or answer tokens of the batch, row by row.
 """
 
 import contextlib
@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from soul_core.data.batches import IGNORED, Batch, collate
 from soul_core.data.prompts import Example
+from soul_core.engine import head as heads
 from soul_core.objectives import Likelihoods, answer_logits
-from soul_core.objectives.likelihoods import answer_tokens
+from soul_core.objectives.likelihoods import answer_tokens, given, token_nll, wide
 
 
 def autocast(device: torch.device, dtype: torch.dtype | None) -> contextlib.AbstractContextManager[object]:
@@ -49,12 +50,18 @@ NO_REFERENCE = Reference()
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """A batch's logits (B, t, V), labels (B, t) and, where asked for, hidden states (B, t, H), aligned as the
-    model's own: position t predicts the label at t + 1."""
+    """What a model says at a batch's answer tokens, and nothing at prompt and padding.
 
-    logits_BTV: Tensor
-    labels_BT: Tensor
-    hidden_BTH: Tensor | None = None
+    Attributes:
+        logits_NV: What predicts each, in the precision that the model computes in; None where they were scored in
+            parts.
+        score_N: What the caller's function made of them; None without one.
+        hidden_NH: One layer's output where each token is read; None unless asked for.
+    """
+
+    logits_NV: Tensor | None
+    score_N: Tensor | None = None
+    hidden_NH: Tensor | None = None
 
 
 def forward(
@@ -64,52 +71,128 @@ def forward(
     device: torch.device,
     autocast_dtype: torch.dtype | None,
     layer: int | None = None,
+    score: heads.Score | None = None,
+    plain_head: nn.Module | None = None,
 ) -> Forward:
-    """One forward of a batch that lies on the CPU, from the column before its first answer token on.
+    """One forward of a batch that lies on the CPU. Only answer positions are projected to the vocabulary.
 
-    The columns left out are prompt in every row; a model that can skip the vocabulary projection for them does.
+    A model without a head of its own that can be told projects from the column before its first answer token on, if
+    it can skip the others, or everything.
+
+    Args:
+        model: On ``device``.
+        batch: On the CPU.
+        device: Where the model is.
+        autocast_dtype: Arithmetic of the forward; None for that of the weights.
+        layer: Whose output is wanted.
+        score: What to make of the logits.
+        plain_head: The head of a model that ``head.is_plain``, for a caller that is content with ``score_N`` where
+            there are more than ``head.MOST_LOGITS`` logits: they are then made, scored and dropped part by part, in
+            the backward once more.
     """
-    answered = (batch.labels_BT != IGNORED).any(dim=0).nonzero()
-    first = max(int(answered[0]) - 1, 0) if len(answered) else 0
-    kept = batch.labels_BT.shape[1] - first
-    accepted = inspect.signature(model.forward).parameters
-    wanted: dict[str, Any] = {"logits_to_keep": kept} if "logits_to_keep" in accepted else {}
-    if layer is not None:
-        wanted["output_hidden_states"] = True
+    labels_BT = batch.labels_BT
+    answer_BT = labels_BT[:, 1:] != IGNORED
+    row_N, column_N = answer_BT.nonzero(as_tuple=True)
+    # Known on the CPU, so that no device is waited for to learn how many there are.
+    index_N = (row_N * labels_BT.shape[1] + column_N).to(device)
+    head = heads.output_head(model)
+    wanted: dict[str, Any] = {} if layer is None else {"output_hidden_states": True}
+    if head is None and "logits_to_keep" in inspect.signature(model.forward).parameters:
+        wanted["logits_to_keep"] = labels_BT.shape[1] - (int(column_N.min()) if len(column_N) else 0)
+    width = None if score is None or plain_head is None else heads.vocabulary_of(plain_head)
+    in_parts = width is not None and len(row_N) * width > heads.MOST_LOGITS
     with autocast(device, autocast_dtype):
-        out = model(
-            input_ids=batch.input_ids_BT.to(device),
-            attention_mask=batch.attention_mask_BT.to(device),
-            use_cache=False,
-            **wanted,
-        )
-    # The first of the hidden states is the embedding.
-    hidden_BTH = None if layer is None else out.hidden_states[layer + 1][:, -kept:]
-    return Forward(out.logits[:, -kept:], batch.labels_BT[:, -kept:].to(device), hidden_BTH)
+        with heads.picking(head, index_N, labels_BT.numel(), project=not in_parts) as picked:
+            out = model(
+                input_ids=batch.input_ids_BT.to(device),
+                attention_mask=batch.attention_mask_BT.to(device),
+                use_cache=False,
+                **wanted,
+            )
+        # The first of the hidden states is the embedding. A hidden state belongs to the token that is read there, a
+        # logit to the token after it.
+        hidden_NH = None if layer is None else out.hidden_states[layer + 1].flatten(0, 1).index_select(0, index_N + 1)
+        if in_parts and picked.hidden_NH is not None and plain_head is not None and score is not None and width:
+            tokens = max(heads.MOST_LOGITS // width, 1)
+            score_N = heads.scored_in_parts(plain_head, picked.hidden_NH, score, tokens=tokens)
+            return Forward(None, score_N, hidden_NH)
+    if picked.hidden_NH is not None and out.logits.shape[:2] == (1, len(index_N)):
+        logits_NV = out.logits[0]
+    else:
+        logits_NV, _ = answer_logits(out.logits, labels_BT[:, -out.logits.shape[1] :].to(device))
+    return Forward(logits_NV, None if score is None else score(logits_NV, slice(None)), hidden_NH)
 
 
-def likelihoods_of(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerValues:
+    """What models make of a batch's answer tokens; the rest of its ``Likelihoods`` is in the batch. See
+    ``AnswerTokens`` for each; None for what is not wanted."""
+
+    nll_N: Tensor
+    logits_NV: Tensor | None = None
+    hidden_NH: Tensor | None = None
+    ref_logits_NV: Tensor | None = None
+    ref_hidden_NH: Tensor | None = None
+
+
+def answer_values(
     model: nn.Module,
     batch: Batch,
     *,
     device: torch.device,
     autocast_dtype: torch.dtype | None,
     reference: Reference = NO_REFERENCE,
-) -> Likelihoods:
-    """What the model says about the batch's answers, each forget row's reference looked up by its index."""
-    out = forward(model, batch, device=device, autocast_dtype=autocast_dtype, layer=reference.layer)
-    tokens, nll_B, tokens_B = answer_tokens(out.logits_BTV, out.labels_BT)
-    # A hidden state belongs to the token that is read there, a logit to the token after it.
-    read_BT = torch.cat([torch.zeros_like(out.labels_BT[:, :1], dtype=torch.bool), out.labels_BT[:, 1:] != IGNORED], 1)
-    if out.hidden_BTH is not None:
-        tokens = replace(tokens, hidden_NH=_wide(out.hidden_BTH[read_BT]), direction_H=reference.direction_H)
+    own_logits: bool = True,
+    plain_head: nn.Module | None = None,
+) -> AnswerValues:
+    """One forward of the model, and one of the original where the objective looks at it.
+
+    Args:
+        model: On ``device``.
+        batch: On the CPU.
+        device: Where the model is.
+        autocast_dtype: See ``forward``.
+        reference: What is wanted of the original.
+        own_logits: Whether the model's own logits are wanted, see ``Needs``.
+        plain_head: See ``forward``; of no account with ``own_logits``.
+    """
+    labels_N = batch.labels_BT[:, 1:][batch.labels_BT[:, 1:] != IGNORED].to(device)
+    out = forward(
+        model,
+        batch,
+        device=device,
+        autocast_dtype=autocast_dtype,
+        layer=reference.layer,
+        score=lambda logits_nV, part: token_nll(logits_nV, labels_N[part]),
+        plain_head=None if own_logits else plain_head,
+    )
+    ref_logits_NV = ref_hidden_NH = None
     if reference.model is not None:
         with torch.no_grad():
             ref = forward(reference.model, batch, device=device, autocast_dtype=autocast_dtype, layer=reference.layer)
-            if reference.logits:
-                tokens = replace(tokens, ref_logits_NV=answer_logits(ref.logits_BTV, ref.labels_BT)[0])
-            if ref.hidden_BTH is not None:
-                tokens = replace(tokens, ref_hidden_NH=_wide(ref.hidden_BTH[read_BT]))
+            if reference.logits and ref.logits_NV is not None:
+                ref_logits_NV = wide(ref.logits_NV)
+            ref_hidden_NH = None if ref.hidden_NH is None else wide(ref.hidden_NH)
+    return AnswerValues(
+        nll_N=given(out.score_N, "score_N", to="answer_values"),
+        logits_NV=wide(out.logits_NV) if own_logits and out.logits_NV is not None else None,
+        hidden_NH=None if out.hidden_NH is None else wide(out.hidden_NH),
+        ref_logits_NV=ref_logits_NV,
+        ref_hidden_NH=ref_hidden_NH,
+    )
+
+
+def likelihoods_from(batch: Batch, values: AnswerValues, reference: Reference = NO_REFERENCE) -> Likelihoods:
+    """The likelihoods of a batch of which this was found out, each forget row's reference looked up by its index."""
+    device = values.nll_N.device
+    tokens, nll_B, tokens_B = answer_tokens(batch.labels_BT, values.nll_N, values.logits_NV)
+    tokens = replace(
+        tokens,
+        hidden_NH=values.hidden_NH,
+        ref_logits_NV=values.ref_logits_NV,
+        ref_hidden_NH=values.ref_hidden_NH,
+        direction_H=reference.direction_H,
+    )
     preferred_B = batch.is_preferred_B
     return Likelihoods(
         nll_B,
@@ -122,8 +205,27 @@ def likelihoods_of(
     )
 
 
-def _wide(tensor: Tensor) -> Tensor:
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+def likelihoods_of(
+    model: nn.Module,
+    batch: Batch,
+    *,
+    device: torch.device,
+    autocast_dtype: torch.dtype | None,
+    reference: Reference = NO_REFERENCE,
+    own_logits: bool = True,
+    plain_head: nn.Module | None = None,
+) -> Likelihoods:
+    """What the model says about the batch's answers. See ``answer_values`` for the arguments."""
+    values = answer_values(
+        model,
+        batch,
+        device=device,
+        autocast_dtype=autocast_dtype,
+        reference=reference,
+        own_logits=own_logits,
+        plain_head=plain_head,
+    )
+    return likelihoods_from(batch, values, reference)
 
 
 def _reference_nll(batch: Batch, nll_N: Tensor | None, device: torch.device) -> Tensor | None:
@@ -155,12 +257,22 @@ def reference_nll(
         (N,) fp32 on the CPU: NLL of each answer, summed over its tokens, in the order of ``examples``.
     """
     nll_N = torch.zeros(len(examples))
+    most = max(len(example.input_ids) - example.prompt_length for example in examples) if examples else 0
+    in_parts = heads.too_many(model, batch_size * most) and heads.is_plain(model, device)
+    plain_head = heads.output_head(model) if in_parts else None
     by_length = sorted(range(len(examples)), key=lambda row: len(examples[row].input_ids))
     for start in range(0, len(examples), batch_size):
         rows = by_length[start : start + batch_size]
         batch = collate([examples[row] for row in rows], [True] * len(rows), rows, pad_id=pad_id)
         with torch.no_grad():
-            likelihoods = likelihoods_of(model, batch, device=device, autocast_dtype=autocast_dtype)
+            likelihoods = likelihoods_of(
+                model,
+                batch,
+                device=device,
+                autocast_dtype=autocast_dtype,
+                own_logits=False,
+                plain_head=plain_head,
+            )
         nll_N[batch.row_B] = likelihoods.nll_B.float().cpu()
         yield start + len(rows)
     return nll_N

@@ -6,19 +6,18 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.utils import clip_grad_norm_
 
 from soul_core.data.batches import IGNORED, Batch
-from soul_core.engine.forward import NO_REFERENCE, Forward, Reference, forward, likelihoods_of
-from soul_core.errors import Diverged, RunError
+from soul_core.engine.forward import NO_REFERENCE, Reference
+from soul_core.engine.peers import ALONE, Peers
+from soul_core.engine.shares import Shares
+from soul_core.engine.step import Parts, seed_of
+from soul_core.errors import Diverged
 from soul_core.events import StepReport
 from soul_core.objectives import Likelihoods, Losses
 from soul_core.optim import CurvaturePlan, UnlearningOptimizer
-from soul_core.optim.curvature import gnb_curvature, hutchinson_curvature, squared_gradient_curvature
 from soul_core.optim.protocol import TakesCurvature
 
 
@@ -38,6 +37,10 @@ def unlearn(
     reference: Reference = NO_REFERENCE,
     first_step: int = 1,
     seed: int = 0,
+    peers: Peers = ALONE,
+    micro_batch: int = 0,
+    on_shrink: Callable[[int, int], None] | None = None,
+    own_logits: bool = True,
 ) -> Iterator[StepReport]:
     """Take one optimizer step per ``accumulation`` batches and yield a report after each.
 
@@ -46,6 +49,10 @@ def unlearn(
 
     Nothing random outlives a step: dropout and curvature labels are drawn from ``(seed, step)``, so a run that is
     continued with the optimizer's state and ``first_step`` is the same, bit for bit, as one never interrupted.
+
+    Neither ``micro_batch`` nor ``peers`` changes what is calculated, only where and how much of it at a time, up to
+    rounding and dropout's draws: see ``Shares.differentiate``. Where memory runs out, the step's part that did not
+    fit is repeated with half the rows at a time, and so is the rest of the run.
 
     Args:
         model: A causal language model as transformers calls it, on ``device``.
@@ -62,22 +69,37 @@ def unlearn(
         reference: For objectives that compare with the original; what it needs, ``objectives.needs_of`` tells.
         first_step: Number of the first step, counted from 1 over the whole run.
         seed: Decides what is drawn.
+        peers: The processes that train the same weights; the batches are the same in all of them, and so are the
+            reports but for times and memory.
+        micro_batch: Rows that a process forwards at a time; 0 for all of its rows.
+        on_shrink: Told the step and the new ``micro_batch`` when memory has run out.
+        own_logits: Whether the objective reads the model's own logits, see ``Needs``. Where it does not, those of a
+            large vocabulary are never kept all at once.
 
     Raises:
+        MemoryError: Or torch's own exceptions, when there is no memory for a single row.
         Diverged: The loss, the gradient or the curvature is not finite. The step that would have used it is not taken.
     """
     if accumulation < 1 or first_step < 1:
         raise ValueError(f"accumulation and first_step start at 1; got {accumulation} and {first_step}")
+    if micro_batch < 0:
+        raise ValueError(f"micro_batch starts at 0, got {micro_batch}")
     curved = _curved(optimizer) if curvature is not None else None
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-
-    def logits_of(batch: Batch) -> Forward:
-        return forward(model, batch, device=device, autocast_dtype=autocast_dtype)
-
-    def loss_of(batch: Batch) -> Losses:
-        return losses_of(
-            likelihoods_of(model, batch, device=device, autocast_dtype=autocast_dtype, reference=reference)
-        )
+    parts = Parts(
+        shares=Shares(
+            model=model,
+            device=device,
+            autocast_dtype=autocast_dtype,
+            reference=reference,
+            peers=peers,
+            own_logits=own_logits,
+        ),
+        losses_of=losses_of,
+        optimizer=optimizer,
+        seed=seed,
+        most=micro_batch,
+        on_shrink=on_shrink or (lambda step, rows: None),
+    )
 
     for step, group in enumerate(_grouped(batches, accumulation), start=first_step):
         started = time.perf_counter()
@@ -85,28 +107,24 @@ def unlearn(
         for settings in optimizer.param_groups:
             settings["lr"] = lr
         due = curvature if curvature is not None and curvature.due(step) else None
-        with _one_step(model, optimizer, device, seed=_seed_of(seed, step)):
+        with _one_step(model, optimizer, device):
             if due is not None and curved is not None and due.method != "squared-gradient":
-                generator = torch.Generator(device).manual_seed(_seed_of(seed, step))
-                estimates = _estimates(due, group[0], parameters, logits_of, loss_of, generator)
-                if not _finite(estimates):
+                estimates, factor = parts.curvature(due, step, group[0])
+                if peers.any(not _finite(estimates, factor)):
                     raise Diverged(_diverged(step, "the curvature is not finite", lr))
-                curved.update_curvature(estimates)
+                curved.update_curvature(estimates, factor=factor)
                 del estimates
-            terms = torch.zeros(3, device=device)
-            for batch in group:
-                losses = loss_of(batch)
-                (losses.total / len(group)).backward()
-                terms += torch.stack([losses.forget, losses.retain, losses.total]).detach() / len(group)
+            terms = parts.gradient(step, group)
             # The only two waits for the device are here, where it is decided whether to step, and after the step.
-            forget, retain, total, norm = torch.stack([*terms, clip_grad_norm_(parameters, max_grad_norm)]).tolist()
+            norm_now = peers.clip_gradients(parts.parameters, max_grad_norm)
+            forget, retain, total, norm = torch.stack([*terms, norm_now]).tolist()
             if not (math.isfinite(total) and math.isfinite(norm)):
                 raise Diverged(_diverged(step, f"the loss is {total:g} and the norm of the gradient {norm:g}", lr))
             if due is not None and curved is not None and due.method == "squared-gradient":
                 factor = due.batch_factor or sum(int((b.labels_BT != IGNORED).sum()) for b in group)
-                gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
-                curved.update_curvature(squared_gradient_curvature(gradients, batch_factor=factor))
-                del gradients
+                curved.update_curvature(parts.gradients(), factor=factor)
+            # Rounding draws the same numbers however many shares and processes there were.
+            torch.manual_seed(seed_of(seed, step))
             optimizer.step()
             update_norm = optimizer.update_norm.item()
             clip_share = None if optimizer.clip_share is None else optimizer.clip_share.item()
@@ -133,8 +151,8 @@ def _grouped(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
 
 
 @contextlib.contextmanager
-def _one_step(model: nn.Module, optimizer: UnlearningOptimizer, device: torch.device, *, seed: int) -> Iterator[None]:
-    """Train mode, its own random numbers and empty gradients inside; everything as it was outside.
+def _one_step(model: nn.Module, optimizer: UnlearningOptimizer, device: torch.device) -> Iterator[None]:
+    """Train mode, random numbers of its own and empty gradients inside; everything as it was outside.
 
     Train mode, because dropout and gradient checkpointing, where a model has them, act in it alone; the tiny
     models here have neither.
@@ -142,7 +160,6 @@ def _one_step(model: nn.Module, optimizer: UnlearningOptimizer, device: torch.de
     was_training = model.training
     optimizer.zero_grad(set_to_none=True)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
         model.train()
         try:
             yield
@@ -151,41 +168,16 @@ def _one_step(model: nn.Module, optimizer: UnlearningOptimizer, device: torch.de
             optimizer.zero_grad(set_to_none=True)
 
 
-def _estimates(
-    plan: CurvaturePlan,
-    batch: Batch,
-    parameters: list[Tensor],
-    logits_of: Callable[[Batch], Forward],
-    loss_of: Callable[[Batch], Losses],
-    generator: torch.Generator,
-) -> list[Tensor]:
-    """Curvature on the step's first batch: like Sophia's authors, on part of what the gradient is averaged over."""
-    if plan.method == "hutchinson":
-        # Fused attention cannot be differentiated twice.
-        with sdpa_kernel(SDPBackend.MATH):
-            return hutchinson_curvature(loss_of(batch).total, parameters, generator=generator)
-    wanted = {"batch": torch.ones_like(batch.is_forget_B), "forget": batch.is_forget_B, "retain": ~batch.is_forget_B}
-    chosen_B = wanted[plan.rows]
-    if not chosen_B.any():
-        raise RunError(f"Curvature is to be estimated on {plan.rows} rows, but the batch has none. Choose “batch”.")
-    out = logits_of(batch.rows(chosen_B))
-    return gnb_curvature(
-        out.logits_BTV, out.labels_BT, parameters, batch_factor=plan.batch_factor, generator=generator
-    )
-
-
-def _finite(tensors: list[Tensor]) -> bool:
-    return bool(torch.stack(torch._foreach_norm(tensors)).isfinite().all())
+def _finite(estimates: list[Tensor], factor: float | None) -> bool:
+    """Whether no coordinate of what is folded in is infinite or NaN: the largest of each tensor tells."""
+    largest = torch.stack([norm.float() for norm in torch._foreach_norm(estimates, ord=math.inf)])
+    return bool((largest if factor is None else largest * largest * factor).isfinite().all())
 
 
 def _curved(optimizer: UnlearningOptimizer) -> TakesCurvature:
     if not isinstance(optimizer, TakesCurvature):
         raise TypeError(f"{type(optimizer).__name__} takes no curvature; pass curvature=None")
     return optimizer
-
-
-def _seed_of(seed: int, step: int) -> int:
-    return int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
 
 
 def _diverged(step: int, what: str, lr: float) -> str:

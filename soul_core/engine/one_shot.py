@@ -12,7 +12,7 @@ from soul_core.data.batches import Batch
 from soul_core.engine.forward import forward, likelihoods_of
 from soul_core.errors import RunError
 from soul_core.events import Progress
-from soul_core.objectives import answer_logits
+from soul_core.objectives.likelihoods import given, wide
 from soul_core.optim.curvature import gnb_curvature
 from soul_core.optim.influence import (
     conjugate_gradient,
@@ -161,12 +161,11 @@ class _Rows:
     def diagonal(self, batches: list[Batch], seed: int) -> Generator[Progress, None, list[Tensor]]:
         """Of the Gauss-Newton matrix of the NLL per token, in expectation; in fp32."""
         sums, tokens = self._zeros(), _tokens(batches)
-        generator = torch.Generator(self.device).manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
         for done, batch in enumerate(batches, start=1):
-            out = forward(self.model, batch, device=self.device, autocast_dtype=self.autocast_dtype)
-            parts = gnb_curvature(
-                out.logits_BTV, out.labels_BT, self.parameters, batch_factor=0.0, generator=generator
-            )
+            logits_NV = self._logits(batch)
+            uniform_N = torch.rand(len(logits_NV), generator=generator, dtype=torch.float64).to(self.device)
+            parts = gnb_curvature(logits_NV, self.parameters, batch_factor=0.0, uniform_N=uniform_N)
             _add(sums, parts, batch.answer_tokens / tokens)
             yield Progress(what="curvature", done=done, total=len(batches))
         return sums
@@ -176,9 +175,7 @@ class _Rows:
         sums, tokens = self._zeros(), _tokens(batches)
         for batch in batches:
             with sdpa_kernel(SDPBackend.MATH):
-                out = forward(self.model, batch, device=self.device, autocast_dtype=self.autocast_dtype)
-                logits_NV, _, _ = answer_logits(out.logits_BTV, out.labels_BT)
-                parts = gauss_newton_product(logits_NV, self.parameters, v)
+                parts = gauss_newton_product(self._logits(batch), self.parameters, v)
             _add(sums, parts, batch.answer_tokens / tokens)
         return sums
 
@@ -207,6 +204,10 @@ class _Rows:
         """Set the weights to what they were."""
         for p, old in zip(self.parameters, start, strict=True):
             p.copy_(old)
+
+    def _logits(self, batch: Batch) -> Tensor:
+        out = forward(self.model, batch, device=self.device, autocast_dtype=self.autocast_dtype)
+        return wide(given(out.logits_NV, "logits_NV", to="one calculated step"))
 
     def _zeros(self) -> list[Tensor]:
         return [torch.zeros_like(p, dtype=torch.promote_types(p.dtype, torch.float32)) for p in self.parameters]

@@ -84,6 +84,7 @@ GA = Objective(
     formula=r"-\frac{1}{|y_f|}\sum_t \ell_t(y_f)",
     paper="Jang et al. 2022, arXiv:2210.01504",
     forget=gradient_ascent,
+    own_logits=False,
     retains=("none",),
 )
 GRADDIFF = Objective(
@@ -94,6 +95,7 @@ GRADDIFF = Objective(
     formula=r"-\frac{1}{|y_f|}\sum_t \ell_t(y_f)",
     paper="Liu et al. 2022, arXiv:2203.12817",
     forget=gradient_ascent,
+    own_logits=False,
 )
 GA_KL = Objective(
     name="ga-kl",
@@ -103,6 +105,7 @@ GA_KL = Objective(
     formula=r"-\frac{1}{|y_f|}\sum_t \ell_t(y_f)",
     paper="Maini et al. 2024, arXiv:2401.06121",
     forget=gradient_ascent,
+    own_logits=False,
     retains=("kl", "nll", "none"),
 )
 WGA = Objective(
@@ -113,6 +116,7 @@ WGA = Objective(
     formula=r"-\frac{1}{|y_f|}\sum_t p_t^{\beta}\,\ell_t(y_f), \quad p_t = \operatorname{sg}[e^{-\ell_t}]",
     paper="Wang et al. 2025, arXiv:2502.19301",
     forget=weighted_ascent,
+    own_logits=False,
 )
 SATIMP = Objective(
     name="satimp",
@@ -123,4 +127,5 @@ SATIMP = Objective(
     r"\quad p_t = \operatorname{sg}[e^{-\ell_t}]",
     paper="Yang et al. 2025, arXiv:2505.11953",
     forget=saturation_importance,
+    own_logits=False,
 )

@@ -14,11 +14,13 @@ from soul_core.objectives.retain import RETAINS
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """What a configured objective needs of the model before unlearning: the likelihood of the forget answers
-    (scored once), its distributions, its hidden states (each at every step)."""
+    (scored once), its distributions, its hidden states (each at every step). ``own_logits``: the distributions of
+    the model that is trained, beyond the likelihood of the answers."""
 
     nll: bool
     logits: bool
     hidden: bool
+    own_logits: bool
 
     @property
     def model(self) -> bool:
@@ -58,6 +60,7 @@ def needs_of(config: ObjectiveConfig) -> Needs:
         nll=objective.reference == "nll",
         logits=objective.reference == "logits" or retain.needs_logits,
         hidden=objective.reference == "hidden" or retain.needs_hidden,
+        own_logits=objective.own_logits or retain.own_logits,
     )
 
 

@@ -41,7 +41,8 @@ def leave_distribution(likelihoods: Likelihoods) -> Tensor:
 def _token_mean_kl(likelihoods: Likelihoods, chosen_N: Tensor) -> Tensor:
     tokens = likelihoods.tokens
     ref_logits_NV = given(tokens.ref_logits_NV, "ref_logits_NV", to="KL")
-    return mean_of(kl_from_reference(tokens.logits_NV[chosen_N], ref_logits_NV[chosen_N]))
+    logits_NV = given(tokens.logits_NV, "logits_NV", to="KL")
+    return mean_of(kl_from_reference(logits_NV[chosen_N], ref_logits_NV[chosen_N]))
 
 
 KL = Objective(

@@ -62,6 +62,8 @@ class Objective:
         retains: Names of the retain terms it can have, its own first; ``("none",)`` for an objective without.
         answers: What stands in the forget rows.
         reference: What the forget term needs of the model before unlearning.
+        own_logits: Whether the forget term reads ``AnswerTokens.logits_NV``, the model's own distribution at each
+            answer token. Where nothing does, a large vocabulary's are never kept all at once.
         dual: How the weight of the retain term moves after each step, for objectives that treat retain as a
             constraint: ``dual(weight, retain_nll, **settings) -> weight``. γ is then where the weight begins.
         needs_too: What else it needs, in words, where ``answers`` and ``reference`` do not say it.
@@ -79,6 +81,7 @@ class Objective:
     retains: tuple[str, ...] = ("nll", "kl", "none")
     answers: Answers = "true"
     reference: Reference = "none"
+    own_logits: bool = True
     dual: Callable[..., float] | None = None
     needs_too: tuple[str, ...] = ()
     own_settings: type[Settings] = Settings

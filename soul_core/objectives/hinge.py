@@ -6,7 +6,7 @@ Shape suffixes: N = forget tokens, V = vocabulary.
 from torch import Tensor
 
 from soul_core.objectives.entry import Objective
-from soul_core.objectives.likelihoods import Likelihoods, forget_tokens, mean_of
+from soul_core.objectives.likelihoods import Likelihoods, forget_tokens, given, mean_of
 
 
 def inverted_hinge(likelihoods: Likelihoods) -> Tensor:
@@ -16,7 +16,7 @@ def inverted_hinge(likelihoods: Likelihoods) -> Tensor:
     write never acts on probabilities. Where several words share the second place, they share the gradient.
     """
     tokens, chosen_N = likelihoods.tokens, forget_tokens(likelihoods)
-    p_NV = tokens.logits_NV[chosen_N].softmax(dim=-1)
+    p_NV = given(tokens.logits_NV, "logits_NV", to="IHL")[chosen_N].softmax(dim=-1)
     labels_N1 = tokens.labels_N[chosen_N][:, None]
     runner_up_N = p_NV.scatter(-1, labels_N1, 0.0).amax(dim=-1)
     return mean_of(1.0 + p_NV.gather(-1, labels_N1)[:, 0] - runner_up_N)

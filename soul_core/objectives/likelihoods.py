@@ -18,22 +18,23 @@ class AnswerTokens:
     """The answer tokens of a batch, one after the other; prompt and padding are not among them.
 
     Attributes:
-        logits_NV: What predicts each token, in fp32 or wider. Carries the gradient, as do the next two.
-        nll_N: NLL of each token.
-        hidden_NH: Hidden state of each token at one layer; None unless it was asked for.
+        nll_N: NLL of each token. Carries the gradient, as do ``logits_NV`` and ``hidden_NH``.
         labels_N: The tokens.
         row_N: Which sequence of the batch each belongs to, 0 to B - 1.
         position_N: Which token of its answer each is, from 0.
+        logits_NV: What predicts each token, in fp32 or wider; None for an objective that is registered as not
+            reading them (``Needs.own_logits``).
+        hidden_NH: Hidden state of each token at one layer; None unless it was asked for.
         ref_logits_NV: ``logits_NV`` under the model before unlearning; None unless asked for. No gradient.
         ref_hidden_NH: ``hidden_NH`` under the model before unlearning. No gradient.
         direction_H: A fixed random unit vector that the forget rows' hidden states can be pushed towards.
     """
 
-    logits_NV: Tensor
     nll_N: Tensor
     labels_N: Tensor
     row_N: Tensor
     position_N: Tensor
+    logits_NV: Tensor | None = None
     hidden_NH: Tensor | None = None
     ref_logits_NV: Tensor | None = None
     ref_hidden_NH: Tensor | None = None
@@ -80,42 +81,56 @@ class Losses:
     total: Tensor
 
 
-def answer_logits(logits_BTV: Tensor, labels_BT: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The logits that predict an answer token, those tokens, and where in (B, T-1) they stand.
+def answer_logits(logits_BTV: Tensor, labels_BT: Tensor) -> tuple[Tensor, Tensor]:
+    """The logits that predict an answer token, (N, V), and those tokens, (N,), row by row.
 
-    Position t predicts the token at t + 1. Only these rows of the logits are raised to fp32: the prompt's and the
-    padding's, usually more than half, never are.
-
-    Returns:
-        (N, V) logits in fp32 or wider, (N,) labels, (B, T-1) mask.
+    Position t predicts the token at t + 1. Prompt and padding, usually more than half, are left out.
     """
     next_BT = labels_BT[:, 1:]
     mask_BT = next_BT != IGNORED
-    logits_NV = logits_BTV[:, :-1][mask_BT]
-    return logits_NV.to(torch.promote_types(logits_NV.dtype, torch.float32)), next_BT[mask_BT], mask_BT
+    return logits_BTV[:, :-1][mask_BT], next_BT[mask_BT]
 
 
-def answer_tokens(logits_BTV: Tensor, labels_BT: Tensor) -> tuple[AnswerTokens, Tensor, Tensor]:
-    """The answer tokens of a batch, the summed NLL of each answer and its number of tokens, both (B,)."""
-    logits_NV, labels_N, mask_BT = answer_logits(logits_BTV, labels_BT)
-    nll_N = F.cross_entropy(logits_NV, labels_N, reduction="none")
+def token_nll(logits_NV: Tensor, labels_N: Tensor) -> Tensor:
+    """(N,) NLL of each token, in fp32 or wider."""
+    return F.cross_entropy(wide(logits_NV), labels_N, reduction="none")
+
+
+def answer_tokens(
+    labels_BT: Tensor, nll_N: Tensor, logits_NV: Tensor | None = None
+) -> tuple[AnswerTokens, Tensor, Tensor]:
+    """The answer tokens of a batch, the summed NLL of each answer and its number of tokens, both (B,).
+
+    Args:
+        labels_BT: On any device; where it is on the CPU, no device is waited for. -100 does not count.
+        nll_N: NLL of each answer token, row by row. Where it is, the results are.
+        logits_NV: What predicts them.
+    """
+    device = nll_N.device
+    next_BT = labels_BT[:, 1:]
+    mask_BT = next_BT != IGNORED
+    row_N, column_N = mask_BT.nonzero(as_tuple=True)
     # Placed back on the grid and summed along it: scatter-adding to (B,) would be in no fixed order on a GPU.
-    nll_BT = nll_N.new_zeros(mask_BT.shape).masked_scatter(mask_BT, nll_N)
-    rows_BT = torch.arange(len(mask_BT), device=mask_BT.device)[:, None].expand_as(mask_BT)
+    nll_BT = nll_N.new_zeros(mask_BT.shape).masked_scatter(mask_BT.to(device), nll_N)
     tokens = AnswerTokens(
-        logits_NV=logits_NV,
         nll_N=nll_N,
-        labels_N=labels_N,
-        row_N=rows_BT[mask_BT],
-        position_N=(mask_BT.cumsum(dim=1) - 1)[mask_BT],
+        labels_N=next_BT[row_N, column_N].to(device),
+        row_N=row_N.to(device),
+        position_N=(mask_BT.cumsum(dim=1) - 1)[row_N, column_N].to(device),
+        logits_NV=None if logits_NV is None else wide(logits_NV),
     )
-    return tokens, nll_BT.sum(dim=1), mask_BT.sum(dim=1)
+    return tokens, nll_BT.sum(dim=1), mask_BT.sum(dim=1).to(device)
 
 
 def answer_likelihoods(logits_BTV: Tensor, labels_BT: Tensor) -> tuple[Tensor, Tensor]:
     """Summed NLL of each answer and its number of tokens, both (B,); labels of -100 do not count."""
-    _, nll_B, tokens_B = answer_tokens(logits_BTV, labels_BT)
+    _, nll_B, tokens_B = answer_tokens(labels_BT, token_nll(*answer_logits(logits_BTV, labels_BT)))
     return nll_B, tokens_B
+
+
+def wide(tensor: Tensor) -> Tensor:
+    """In fp32, or as it is where that is wider."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def token_mean(nll_B: Tensor, tokens_B: Tensor, chosen_B: Tensor) -> Tensor:

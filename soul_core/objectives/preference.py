@@ -141,6 +141,7 @@ NPO = Objective(
     r"\log\frac{\pi_\text{ref}(y_f \mid x_f)}{\pi_\theta(y_f \mid x_f)}\right)\right]",
     paper="Zhang et al. 2024, arXiv:2404.05868",
     forget=negative_preference,
+    own_logits=False,
     reference="nll",
 )
 SIMNPO = Objective(
@@ -152,6 +153,7 @@ SIMNPO = Objective(
     r"\tfrac{1}{|y_f|}\textstyle\sum_t \ell_t(y_f) - \delta\right)\right)\right]",
     paper="Fan et al. 2024, arXiv:2410.07163",
     forget=simple_negative_preference,
+    own_logits=False,
 )
 DPO = Objective(
     name="dpo",
@@ -163,6 +165,7 @@ DPO = Objective(
     r"-\beta\log\frac{\pi_\theta(y_f \mid x_f)}{\pi_\text{ref}(y_f \mid x_f)}\right)\right]",
     paper="Rafailov et al. 2023, arXiv:2305.18290",
     forget=direct_preference,
+    own_logits=False,
     answers="pair",
     reference="nll",
 )

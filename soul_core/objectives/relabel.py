@@ -30,6 +30,7 @@ PO = Objective(
     formula=r"\frac{1}{|y_\text{refuse}|}\sum_t \ell_t(y_\text{refuse} \mid x_f)",
     paper="Maini et al. 2024, arXiv:2401.06121",
     forget=other_answer,
+    own_logits=False,
     answers="refusal",
 )
 RANDOM_LABELS = Objective(
@@ -40,6 +41,7 @@ RANDOM_LABELS = Objective(
     formula=r"\frac{1}{|y_\text{other}|}\sum_t \ell_t(y_\text{other} \mid x_f)",
     paper="Yao et al. 2023, arXiv:2310.10683",
     forget=other_answer,
+    own_logits=False,
     answers="other",
 )
 FINETUNE = Objective(
@@ -50,5 +52,6 @@ FINETUNE = Objective(
     formula=r"0 \quad \text{(the forget answers are only watched)}",
     paper="Golatkar et al. 2019, arXiv:1911.04933",
     forget=only_watched,
+    own_logits=False,
     retains=("nll", "kl"),
 )

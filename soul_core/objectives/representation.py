@@ -84,6 +84,7 @@ RMU = Objective(
     formula=r"\mathbb{E}_f\!\left[\frac{1}{|y_f|}\sum_t \tfrac{1}{H}\left\|h_t - c\,u\right\|^2\right]",
     paper="Li et al. 2024, arXiv:2403.03218",
     forget=misdirection,
+    own_logits=False,
     retains=("hidden", "nll", "kl", "none"),
     reference="hidden",
 )

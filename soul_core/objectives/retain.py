@@ -20,6 +20,7 @@ class Retain:
         formula: LaTeX, without delimiters; empty for none.
         needs_logits: Whether it looks at the original's distribution.
         needs_hidden: Whether it looks at the original's hidden states.
+        own_logits: Whether it looks at the model's own distribution, beyond the likelihood of the answers.
         term: The term, a scalar.
     """
 
@@ -28,6 +29,7 @@ class Retain:
     formula: str
     needs_logits: bool = False
     needs_hidden: bool = False
+    own_logits: bool = False
     term: Callable[[Likelihoods], Tensor]
 
 
@@ -44,6 +46,7 @@ RETAINS: Mapping[str, Retain] = {
         formula=r"\frac{1}{|y_r|}\sum_t \mathrm{KL}\!\left(\pi_\text{ref}(\cdot \mid y_{r,\lt t})\,\middle\|\,"
         r"\pi_\theta(\cdot \mid y_{r,\lt t})\right)",
         needs_logits=True,
+        own_logits=True,
         term=retain_kl,
     ),
     "hidden": Retain(

@@ -37,9 +37,10 @@ def self_distillation(
     """
     tokens, chosen_N = likelihoods.tokens, forget_tokens(likelihoods)
     teacher_NV = given(tokens.ref_logits_NV, "ref_logits_NV", to="UNDIAL").detach()[chosen_N]
+    logits_NV = given(tokens.logits_NV, "logits_NV", to="UNDIAL")[chosen_N]
     labels_N1 = tokens.labels_N[chosen_N][:, None]
     lowered_NV = teacher_NV.scatter(-1, labels_N1, teacher_NV.gather(-1, labels_N1) - beta)
-    return mean_of(F.cross_entropy(tokens.logits_NV[chosen_N], lowered_NV.softmax(dim=-1), reduction="none"))
+    return mean_of(F.cross_entropy(logits_NV, lowered_NV.softmax(dim=-1), reduction="none"))
 
 
 def cross_entropy_unlearning(
@@ -64,7 +65,7 @@ def cross_entropy_unlearning(
     """
     tokens = likelihoods.tokens
     chosen_N = forget_tokens(likelihoods) & (tokens.position_N >= spared)
-    logits_NV = tokens.logits_NV[chosen_N]
+    logits_NV = given(tokens.logits_NV, "logits_NV", to="CE-U")[chosen_N]
     without_NV = logits_NV.detach().scatter(-1, tokens.labels_N[chosen_N][:, None], float("-inf"))
     return mean_of(F.cross_entropy(logits_NV, without_NV.softmax(dim=-1), reduction="none"))
 
@@ -74,7 +75,7 @@ def flat_logits(likelihoods: Likelihoods) -> Tensor:
 
     0 where every word is as likely as any other. open-unlearning's code has prompt and padding in the mean.
     """
-    logits_NV = likelihoods.tokens.logits_NV[forget_tokens(likelihoods)]
+    logits_NV = given(likelihoods.tokens.logits_NV, "logits_NV", to="PDU")[forget_tokens(likelihoods)]
     return mean_of((logits_NV.amax(dim=-1) - logits_NV.mean(dim=-1)).square())
 
 

@@ -1,6 +1,6 @@
 """Diagonal curvature estimates for Sophia. It knows logits, gradients and parameters, but no model and no batch.
 
-Shape suffixes: B = sequences, T = tokens, V = vocabulary, N = answer tokens.
+Shape suffixes: V = vocabulary, N = answer tokens, n = a part of them.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from soul_core.config import Curvature, CurvatureRows
-from soul_core.objectives.likelihoods import answer_logits
+from soul_core.objectives.likelihoods import wide
+
+_AT_A_TIME = 1 << 22
+"""Probabilities that are cumulated together, in double precision: 32 MB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +44,34 @@ class CurvaturePlan:
         return (step - 1) % self.every == 0
 
 
+def drawn_nll(logits_NV: Tensor, uniform_N: Tensor) -> Tensor:
+    """(N,) NLL of labels drawn from the model's own distribution, which is a constant to the gradient.
+
+    The label is the one whose stretch of the cumulated distribution ``uniform_N`` falls into, so the draw belongs to
+    the token: it is the same in whatever company the token is forwarded, up to rounding where two stretches meet.
+
+    Args:
+        logits_NV: With their graph.
+        uniform_N: Between 0 and 1, 1 excluded, in double precision; on the logits' device.
+    """
+    wide_NV = wide(logits_NV)
+    return F.cross_entropy(wide_NV, _drawn(wide_NV.detach(), uniform_N), reduction="none")
+
+
+def _drawn(logits_NV: Tensor, uniform_N: Tensor) -> Tensor:
+    # In double precision, or words of a large vocabulary that are less likely than 1e-7 would never come; by parts,
+    # so that it takes little room.
+    size = max(_AT_A_TIME // logits_NV.shape[1], 1)
+    drawn = [uniform_N.new_empty(0, dtype=torch.long)]
+    for logits_nV, uniform_n in zip(logits_NV.split(size), uniform_N.split(size), strict=True):
+        below_nV = logits_nV.double().softmax(dim=-1).cumsum(dim=-1)
+        point_n1 = (uniform_n * below_nV[:, -1])[:, None]
+        drawn.append(torch.searchsorted(below_nV, point_n1, right=True)[:, 0].clamp_max(logits_nV.shape[1] - 1))
+    return torch.cat(drawn)
+
+
 def gnb_curvature(
-    logits_BTV: Tensor,
-    labels_BT: Tensor,
-    parameters: Sequence[Tensor],
-    *,
-    batch_factor: float,
-    generator: torch.Generator,
+    logits_NV: Tensor, parameters: Sequence[Tensor], *, batch_factor: float, uniform_N: Tensor
 ) -> list[Tensor]:
     """Gauss-Newton-Bartlett estimate: squared gradient of the NLL of labels drawn from the model's own distribution.
 
@@ -57,20 +81,14 @@ def gnb_curvature(
     ``.grad`` is neither read nor written.
 
     Args:
-        logits_BTV: With their graph, which is freed.
-        labels_BT: Only where they are not -100 matters; what they are does not.
+        logits_NV: Of at least one answer token, with their graph, which is freed.
         parameters: What the estimates are of, in this order. One that the logits do not depend on gets zeros.
         batch_factor: 0 for the number of answer tokens.
-        generator: Draws the labels; on the logits' device.
+        uniform_N: Draws the labels, see ``drawn_nll``.
     """
-    logits_NV, _, _ = answer_logits(logits_BTV, labels_BT)
-    if not len(logits_NV):
-        raise ValueError("curvature needs at least one answer token, got none")
-    with torch.no_grad():
-        drawn_N = torch.multinomial(logits_NV.softmax(dim=-1), 1, generator=generator).squeeze(1)
-    loss = F.cross_entropy(logits_NV, drawn_N)
+    loss = drawn_nll(logits_NV, uniform_N).mean()
     gradients = torch.autograd.grad(loss, list(parameters), allow_unused=True, materialize_grads=True)
-    return squared_gradient_curvature(gradients, batch_factor=batch_factor or len(drawn_N), overwrite=True)
+    return squared_gradient_curvature(gradients, batch_factor=batch_factor or len(logits_NV), overwrite=True)
 
 
 def hutchinson_curvature(loss: Tensor, parameters: Sequence[Tensor], *, generator: torch.Generator) -> list[Tensor]:

@@ -9,7 +9,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from soul_core.config import ObjectiveConfig, OptimizerConfig
 from soul_core.data.batches import collate
 from soul_core.engine.forward import likelihoods_of
-from soul_core.engine.loop import _seed_of
+from soul_core.engine.step import seed_of
 from soul_core.errors import Diverged
 from soul_core.models.storage import load_optimizer, save_optimizer
 from soul_core.objectives import losses_for
@@ -37,7 +37,7 @@ def test_hutchinson_is_of_the_whole_unlearning_loss_on_the_steps_first_batch(arc
     with sdpa_kernel(SDPBackend.MATH):
         total = GRADDIFF(likelihoods_of(twin, two[0], device=CPU, autocast_dtype=None)).total
         parameters = [p for group in build_optimizer(twin, HUTCHINSON).param_groups for p in group["params"]]
-        generator = torch.Generator().manual_seed(_seed_of(3, 1))
+        generator = torch.Generator().manual_seed(seed_of(3, 1))
         expected = hutchinson_curvature(total, parameters, generator=generator)
     expected = torch.cat([0.1 * e.flatten() for e in expected])
     found = torch.cat([optimizer.state[p]["h"].flatten() for g in optimizer.param_groups for p in g["params"]])

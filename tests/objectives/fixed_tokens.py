@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from soul_core.objectives.likelihoods import Likelihoods, answer_tokens
+from soul_core.objectives.likelihoods import Likelihoods, answer_logits, answer_tokens, token_nll
 
 LN2 = math.log(2)
 LABELS = [0, 2, 1, 3, 2, 2]
@@ -125,15 +125,16 @@ def case(
     logits = spread((REF_P if at_reference else P).log() + shift, 1)
     ref_logits = spread(REF_P.log() - shift, 1)
     hidden, ref_hidden = spread(HIDDEN, 0), spread(REF_HIDDEN, 0)
-    found, nll, count = answer_tokens(logits, labels)
-    ref_found, ref_sum, _ = answer_tokens(ref_logits, labels)
+    at_answers, targets = answer_logits(logits, labels)
+    found, nll, count = answer_tokens(labels, token_nll(at_answers, targets), at_answers)
+    _, ref_sum, _ = answer_tokens(labels, token_nll(*answer_logits(ref_logits, labels)))
     is_forget = torch.tensor([row < 2 for row in order])
     ref_nll = torch.where(is_forget, ref_sum, 0.0).detach().requires_grad_()
     at = labels != -100
     found = replace(
         found,
         hidden_NH=hidden[at],
-        ref_logits_NV=ref_found.logits_NV,
+        ref_logits_NV=answer_logits(ref_logits, labels)[0],
         ref_hidden_NH=ref_hidden[at],
         direction_H=DIRECTION.to(dtype),
     )

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Annotated
 
 import pytest
@@ -72,13 +73,15 @@ def test_what_is_needed_of_the_original_is_what_both_terms_need():
     def needs(name, **settings):
         return needs_of(ObjectiveConfig(name=name, **settings))
 
-    nothing = Needs(nll=False, logits=False, hidden=False)
-    assert needs("graddiff") == needs("simnpo") == needs("pdu") == needs("influence") == nothing
-    assert needs("npo") == needs("dpo") == Needs(nll=True, logits=False, hidden=False)
-    assert needs("npo", retain="kl") == Needs(nll=True, logits=True, hidden=False)
-    assert needs("ga-kl") == needs("kl") == needs("undial") == Needs(nll=False, logits=True, hidden=False)
+    nothing = Needs(nll=False, logits=False, hidden=False, own_logits=False)
+    assert needs("graddiff") == needs("simnpo") == needs("wga") == nothing
+    own = replace(nothing, own_logits=True)
+    assert needs("pdu") == needs("ihl") == needs("influence") == own
+    assert needs("npo") == needs("dpo") == replace(nothing, nll=True)
+    assert needs("npo", retain="kl") == replace(own, nll=True, logits=True)
+    assert needs("ga-kl") == needs("kl") == needs("undial") == replace(own, logits=True)
     assert needs("ga-kl", retain="nll") == nothing
-    assert needs("rmu") == needs("rmu", retain="nll") == Needs(nll=False, logits=False, hidden=True)
+    assert needs("rmu") == needs("rmu", retain="nll") == replace(nothing, hidden=True)
 
 
 @pytest.mark.parametrize("name", ["input-based", "icul", "influence"])

@@ -13,6 +13,7 @@ from soul_core.objectives.likelihoods import (
     given,
     mean_of,
     retain_nll,
+    token_nll,
 )
 
 
@@ -70,13 +71,14 @@ def test_half_precision_logits_are_summed_in_single_precision():
     assert nll.item() == pytest.approx(400 * math.log(4), rel=1e-6)
 
 
-def test_only_answer_positions_are_raised_to_single_precision():
+def test_only_answer_positions_are_looked_at_and_scored_in_single_precision():
     labels = torch.full((2, 50), -100)
     labels[0, 40:43] = 1
-    rows, targets, mask = answer_logits(torch.zeros(2, 50, 11, dtype=torch.bfloat16), labels)
-    assert rows.shape == (3, 11) and rows.dtype == torch.float32
+    logits = torch.arange(100, dtype=torch.float64).view(2, 50, 1).expand(2, 50, 11)
+    rows, targets = answer_logits(logits, labels)
+    assert rows[:, 0].tolist() == [39, 40, 41] and rows.shape == (3, 11)
     assert targets.tolist() == [1, 1, 1]
-    assert mask.nonzero().tolist() == [[0, 39], [0, 40], [0, 41]]
+    assert token_nll(rows.bfloat16(), targets).dtype == torch.float32
 
 
 def test_a_row_without_an_answer_has_nll_0_and_0_tokens():
@@ -101,7 +103,8 @@ def test_a_mean_over_no_rows_is_0():
 
 def test_tokens_know_their_row_and_their_place_in_the_answer():
     labels = torch.tensor([[-100, -100, 1, 3, -100], [-100, 2, 0, 1, -100]])
-    tokens, nll, count = answer_tokens(torch.zeros(2, 5, 4, dtype=torch.float64), labels)
+    tokens, nll, count = answer_tokens(labels, torch.arange(1.0, 6.0))
+    assert nll.tolist() == [1 + 2, 3 + 4 + 5] and count.tolist() == [2, 3]
     assert tokens.labels_N.tolist() == [1, 3, 2, 0, 1]
     assert tokens.row_N.tolist() == [0, 0, 1, 1, 1]
     assert tokens.position_N.tolist() == [0, 1, 0, 1, 2]

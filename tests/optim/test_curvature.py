@@ -2,7 +2,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from soul_core.optim.curvature import CurvaturePlan, gnb_curvature, squared_gradient_curvature
+from soul_core.objectives import answer_logits
+from soul_core.optim import curvature
+from soul_core.optim.curvature import CurvaturePlan, drawn_nll, gnb_curvature, squared_gradient_curvature
 
 VOCABULARY, FEATURES = 4, 3
 
@@ -16,9 +18,14 @@ def softmax_model(rows=1):
     return weight, x, labels
 
 
+def uniform(count, seed=0):
+    return torch.rand(count, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
 def draw(weight, x, labels, *, seed=0, batch_factor=0.0):
-    generator = torch.Generator().manual_seed(seed)
-    (estimate,) = gnb_curvature(x @ weight.T, labels, [weight], batch_factor=batch_factor, generator=generator)
+    logits, _ = answer_logits(x @ weight.T, labels)
+    drawn_by = uniform(len(logits), seed)
+    (estimate,) = gnb_curvature(logits, [weight], batch_factor=batch_factor, uniform_N=drawn_by)
     return estimate
 
 
@@ -35,11 +42,38 @@ def test_averaged_over_draws_gnb_is_the_diagonal_of_the_gauss_newton_matrix():
     assert ((exact / 2 - exact).abs() > 5 * error).sum() >= 10
 
 
+@pytest.mark.parametrize("at_a_time", [1 << 22, 5])
+def test_a_label_is_the_word_whose_stretch_of_the_distribution_the_number_falls_into(monkeypatch, at_a_time):
+    # Cumulated: 1/4, 3/4, 3/4, 1. The third word is impossible and is not drawn near the border either.
+    monkeypatch.setattr(curvature, "_AT_A_TIME", at_a_time)
+    logits = torch.tensor([0.25, 0.5, 0.0, 0.25]).log().expand(6, 4)
+    points = [0.0, 0.2499999, 0.2500001, 0.7499999, 0.7500001, 1 - 1e-12]
+    nll = drawn_nll(logits, torch.tensor(points, dtype=torch.float64))
+    words = torch.tensor([0, 0, 1, 1, 3, 3])
+    assert nll.tolist() == F.cross_entropy(logits, words, reduction="none").tolist()
+
+
+def test_a_word_that_is_hardly_ever_drawn_is_drawn_where_it_should_be():
+    # 1 - 1e-9 and 1e-9: in single precision the first alone adds up to 1.
+    logits = torch.tensor([[1 - 1e-9, 1e-9]], dtype=torch.float64).log()
+    for point, word in ((1 - 2e-9, 0), (1 - 5e-10, 1)):
+        assert curvature._drawn(logits.float(), torch.tensor([point], dtype=torch.float64)).tolist() == [word]
+
+
+def test_a_token_draws_the_same_label_in_whatever_company():
+    weight, x, _ = softmax_model(rows=8)
+    logits, drawn_by = (x @ weight.T).flatten(0, 1), uniform(32)
+    whole = drawn_nll(logits, drawn_by)
+    apart = torch.cat([drawn_nll(logits[i : i + 3], drawn_by[i : i + 3]) for i in range(0, 32, 3)])
+    torch.testing.assert_close(apart, whole)
+    assert not torch.equal(whole, drawn_nll(logits, drawn_by.flip(0)))
+
+
 def test_one_draw_is_the_factor_times_the_squared_gradient_of_the_mean_nll_of_the_drawn_labels():
     weight, x, labels = softmax_model(rows=3)
     estimate = draw(weight, x, labels, seed=9, batch_factor=11.0)
     rows = (x @ weight.T)[:, 1:3].reshape(6, VOCABULARY)
-    drawn = torch.multinomial(rows.softmax(-1), 1, generator=torch.Generator().manual_seed(9)).squeeze(1)
+    drawn = (rows.softmax(-1).cumsum(-1) <= uniform(6, 9)[:, None]).sum(-1)
     (g,) = torch.autograd.grad(F.cross_entropy(rows, drawn), weight)
     torch.testing.assert_close(estimate, 11 * g**2)
     torch.testing.assert_close(draw(weight, x, labels, seed=9), 6 * g**2)
@@ -51,7 +85,7 @@ def test_the_labels_of_the_data_are_not_looked_at():
     assert torch.equal(draw(weight, x, labels), draw(weight, x, other))
 
 
-def test_drawing_follows_the_generator_and_leaves_the_process_random_state_alone():
+def test_drawing_follows_the_numbers_given_and_leaves_the_process_random_state_alone():
     weight, x, labels = softmax_model(rows=8)
     before = torch.get_rng_state()
     assert torch.equal(draw(weight, x, labels, seed=1), draw(weight, x, labels, seed=1))
@@ -71,17 +105,10 @@ def test_an_estimate_does_not_touch_training_gradients():
 def test_a_parameter_the_logits_do_not_use_has_no_curvature():
     weight, x, labels = softmax_model()
     unused = torch.ones(2, requires_grad=True)
-    estimates = gnb_curvature(
-        x @ weight.T, labels, [unused, weight], batch_factor=1.0, generator=torch.Generator().manual_seed(0)
-    )
+    logits, _ = answer_logits(x @ weight.T, labels)
+    estimates = gnb_curvature(logits, [unused, weight], batch_factor=1.0, uniform_N=uniform(2))
     assert estimates[0].tolist() == [0, 0]
     assert (estimates[1] > 0).any()
-
-
-def test_no_answer_token_means_no_estimate():
-    weight, x, labels = softmax_model()
-    with pytest.raises(ValueError, match="at least one answer token"):
-        draw(weight, x, torch.full_like(labels, -100))
 
 
 def test_squared_gradients_are_scaled_after_squaring_and_leave_the_gradients_alone():
