@@ -25,7 +25,7 @@ COMMANDS = [shlex.split(line)[3:] for line in SHELL if line.startswith("python -
 MADE = {"runs", "build", "__pycache__"}
 # Used where they are installed; nothing needs them.
 IMPORTED_AS = {"scikit-learn": "sklearn", "pyyaml": "yaml"}
-EXTRAS = {"sentence_transformers", "mcp", "spaces", "bitsandbytes"}
+EXTRAS = {"sentence_transformers", "mcp", "spaces", "bitsandbytes", "triton"}
 
 
 def tree() -> dict[str, set[str]]:

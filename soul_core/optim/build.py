@@ -5,6 +5,7 @@ from typing import Any
 from torch import nn
 
 from soul_core.config import OptimizerConfig
+from soul_core.errors import ConfigError
 from soul_core.optim.adamw import AdamW
 from soul_core.optim.curvature import CurvaturePlan
 from soul_core.optim.release import BATCH_FACTOR, SoulRelease
@@ -36,6 +37,7 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig, *, rounding: bool
         rounding: For weights in bf16: states in fp32, steps rounded stochastically.
 
     Raises:
+        ConfigError: States in int8 are wanted with curvature that may be negative.
         ValueError: Rounding is wanted of weights that are neither in bf16 nor in fp32.
     """
     groups = parameter_groups(model, weight_decay=config.weight_decay)
@@ -54,7 +56,12 @@ def _plain(groups: list[dict[str, Any]], config: OptimizerConfig) -> PlainOptimi
         factor = config.batch_factor or BATCH_FACTOR
         return SoulRelease(groups, lr=config.lr, betas=betas, rho=config.rho, batch_factor=factor)
     # Sign momentum is Sophia that nobody ever gives curvature to.
-    return Sophia(groups, lr=config.lr, betas=betas, rho=config.rho)
+    if config.state == "int8" and config.name == "sophia" and config.curvature == "hutchinson":
+        raise ConfigError(
+            "States in int8 keep no negative curvature, and Hutchinson's estimate may be negative. "
+            "Set States to float32, or Curvature to gnb."
+        )
+    return Sophia(groups, lr=config.lr, betas=betas, rho=config.rho, eight_bit=config.state == "int8")
 
 
 def curvature_plan(config: OptimizerConfig) -> CurvaturePlan | None:

@@ -34,5 +34,5 @@ class UnlearningOptimizer(Protocol):
 class TakesCurvature(Protocol):
     """An optimizer that is given diagonal curvature from outside."""
 
-    def update_curvature(self, estimates: Sequence[Tensor]) -> None:
-        """Fold in one estimate per parameter, in the order of ``param_groups``."""
+    def update_curvature(self, estimates: Sequence[Tensor], *, factor: float | None = None) -> None:
+        """Fold in one estimate per parameter, in the order of ``param_groups``; of gradients, ``factor * g^2``."""

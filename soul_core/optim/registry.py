@@ -63,6 +63,7 @@ OPTIMIZERS: dict[str, OptimizerInfo] = {
                 "curvature_every",
                 "curvature_rows",
                 "batch_factor",
+                "state",
             ),
             source="β1, β2 and ρ of the SOUL release; curvature every 10 steps as in Sophia; no decay",
         ),
@@ -88,7 +89,7 @@ OPTIMIZERS: dict[str, OptimizerInfo] = {
             formula=r"\theta \leftarrow \theta - \eta\,\operatorname{sign}(m)",
             paper="Bernstein et al. 2018, arXiv:1802.04434",
             order="control",
-            settings=("lr", "beta1", "weight_decay"),
+            settings=("lr", "beta1", "weight_decay", "state"),
             source="β1 of the SOUL release, as Sophia's beside it; no decay",
         ),
         OptimizerInfo(

@@ -1,4 +1,4 @@
-"""Weights in bf16, trained by any optimizer, without losing small steps. It knows no model, no loss and no optimizer.
+"""Weights in bf16, trained by any optimizer, without losing small steps. It knows no model and no loss.
 
 A bf16 number has 8 significant bits: next to a weight of 0.02 the neighbours are 1e-4 away, and a step of 1e-5 added
 and rounded to the nearest is no step at all. Rounded up or down at random, in proportion to what is left over, it
@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from soul_core.optim.blocks import block_size, blocks
 from soul_core.optim.protocol import TakesCurvature, UnlearningOptimizer
+from soul_core.optim.sophia import Sophia
 
 _DROPPED = 16
 """Bits by which an fp32 number is longer than a bf16 one; sign and exponent are the same."""
@@ -29,6 +30,9 @@ class Inner(UnlearningOptimizer, Protocol):
     @property
     def defaults(self) -> dict[str, Any]:
         """What a group that does not say otherwise gets."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """State by the parameter's place, and the groups."""
 
     def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
         """Put back what ``state_dict`` gave."""
@@ -63,7 +67,8 @@ class StochasticRounding(Optimizer):
     The optimizer inside holds a handle for each weight tensor, an fp32 parameter that takes up memory during its own
     block's step alone. There is no fp32 copy of the weights, of the gradients neither. ``param_groups`` hold the
     weights themselves; what is set there (the rate) is what the optimizer inside steps with. A weight tensor in fp32
-    is stepped like the others and not rounded.
+    is stepped like the others and not rounded. Where Sophia's kernels round by themselves (``kernels``), they step the
+    weights as they are.
 
     The states are those of the optimizer inside, the same tensors, so saving and restoring need to know nothing of
     this class.
@@ -97,6 +102,11 @@ class StochasticRounding(Optimizer):
         self.update_norm = torch.tensor(0.0)
         self.clip_share: Tensor | None = self.inner.clip_share
 
+    @property
+    def state_error(self) -> Tensor | None:
+        """As ``Sophia`` says it; None for another optimizer inside."""
+        return self.inner.state_error if isinstance(self.inner, Sophia) else None
+
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:  # type: ignore[override]
         """Take one step for every parameter that has a gradient, a block of them at a time."""
@@ -105,6 +115,13 @@ class StochasticRounding(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         self._hand_over_settings()
+        if isinstance(self.inner, Sophia):
+            weights: dict[Tensor, Tensor] = {handle: p for p, handle in self._pairs}
+            if self.inner.fuses(weights):
+                self.inner.step(weights=weights)
+                self.update_norm, self.clip_share = self.inner.update_norm, self.inner.clip_share
+                self._share_state()
+                return loss
         norms, clipped, coordinates = [], [], 0
         for block in self._blocks():
             for p, handle in block:
@@ -130,8 +147,8 @@ class StochasticRounding(Optimizer):
         return loss
 
     @torch.no_grad()
-    def update_curvature(self, estimates: Sequence[Tensor]) -> None:
-        """Pass on one estimate per parameter, in the order of ``param_groups``.
+    def update_curvature(self, estimates: Sequence[Tensor], *, factor: float | None = None) -> None:
+        """Pass on one estimate per parameter, in the order of ``param_groups``; a factor as ``Sophia`` takes it.
 
         Raises:
             TypeError: The optimizer inside takes none.
@@ -139,8 +156,13 @@ class StochasticRounding(Optimizer):
         if not isinstance(self.inner, TakesCurvature):
             raise TypeError(f"{type(self.inner).__name__} takes no curvature; pass curvature=None")
         self._hand_over_settings()
-        self.inner.update_curvature(estimates)
+        self.inner.update_curvature(estimates, factor=factor)
         self._share_state()
+
+    def state_dict(self) -> dict[str, Any]:
+        """As the optimizer inside gives it."""
+        self._hand_over_settings()
+        return self.inner.state_dict()
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """As every optimizer's, but what is fp32 stays fp32 whatever the weights are in."""

@@ -143,16 +143,22 @@ def test_a_setting_an_optimizer_reads_is_listed_and_one_it_does_not_read_is_not(
         "curvature_every": 4,
         "curvature_rows": "forget",
         "batch_factor": 9.0,
+        "state": "int8",
     }
     assert set(other) == set(OptimizerConfig.model_fields) - {"name"}
 
     def built(config):
-        groups = build_optimizer(model(), config).param_groups
+        optimizer = build_optimizer(model(), config)
+        groups = optimizer.param_groups
         read = set(groups[0]) - {"params"}
         if config.name == "sign-momentum":  # without curvature h stays 0, whatever it would be averaged or scaled by
             read -= {"rho"}
             groups = [{**group, "betas": group["betas"][0]} for group in groups]
-        return [{key: group[key] for key in read} for group in groups], curvature_plan(config)
+        return (
+            [{key: group[key] for key in read} for group in groups],
+            curvature_plan(config),
+            getattr(optimizer, "eight_bit", False),
+        )
 
     for name, info in OPTIMIZERS.items():
         config = default_optimizer(name)
