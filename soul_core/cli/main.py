@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from soul_core import __version__
+from soul_core.cli.launch import hushed, require_launchable
 from soul_core.cli.measure_options import add_compare, add_study, add_sweep
 from soul_core.cli.options import add_json, add_settings, own_settings, race_settings, split_lane_settings
 from soul_core.cli.own_options import add_import
@@ -75,13 +76,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        arguments = parsed(words)
+        with hushed():
+            arguments = parsed(words)
+        require_launchable(arguments.command)
         for file in arguments.plugins:
             importlib.import_module("soul_core.session.plugins").load_plugin(file)
         command: Callable[[argparse.Namespace], int] = importlib.import_module(MODULES[arguments.command]).run
         return command(arguments)
     except SoulError as error:
-        sys.stderr.write(f"{error}\n")
+        with hushed():
+            sys.stderr.write(f"{error}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("Stopped.\n")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from soul_core.cli.interrupts import interrupts
+from soul_core.cli.launch import hushed
 from soul_core.cli.options import given, race_settings
 from soul_core.cli.screen import Bar, Screen, print_json
 from soul_core.config import (
@@ -19,8 +20,9 @@ from soul_core.config import (
     WeightsConfig,
 )
 from soul_core.data.tasks import load_task
-from soul_core.errors import ConfigError
+from soul_core.errors import ConfigError, SoulError
 from soul_core.events import EpochReport, Event, LaneEnded, Progress, RaceEnded, RaceStarted, StepReport
+from soul_core.models.world import World, join
 from soul_core.objectives import find_objective
 from soul_core.runs.folder import RunFolder
 from soul_core.runs.store import RunStore
@@ -39,23 +41,41 @@ MAX_LANES = 6
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Start or resume a race, show it, and print what came out."""
+    """Start or resume a race, show it, and print what came out; of several processes the main one does the latter."""
+    world = join()
+    try:
+        with hushed():
+            status = _run(arguments, world)
+    except SoulError:  # which all processes have; after anything else the others may not be there to part from
+        world.close()
+        raise
+    world.close()
+    return status
+
+
+def _run(arguments: argparse.Namespace, world: World) -> int:
     screen = Screen(json_wanted=arguments.json)
     if arguments.track:
-        require_tracking(arguments.track)
-    folder = resumed(arguments) if arguments.resume else begun(arguments)
+        world.from_main(lambda: require_tracking(arguments.track))
+    folder, config = world.from_main(lambda: _opened(arguments))
     screen.say(f"Run folder: {folder.path}")
+    stopped = False
     with interrupts() as interrupted, screen.bar() as bar:
-        watch = Watch(screen, bar, folder.config)
-        running = race(folder.config, folder, resume=bool(arguments.resume))
-        if arguments.track:
-            running = tracked(running, arguments.track, folder.config)
+        watch = Watch(screen, bar, config)
+        running = race(config, folder, resume=bool(arguments.resume), world=world)
+        if arguments.track and world.main:
+            running = tracked(running, arguments.track, config)
         with closing(running) as events:
             for event in events:
                 watch.show(event)
-                if interrupted():
-                    break
-    stopped = interrupted() and not folder.done
+                # Between two of these reports every process has events of its own, so there none can ask the others.
+                if world.size == 1 or isinstance(event, StepReport | EpochReport):
+                    stopped = world.any(interrupted())
+                    if stopped:
+                        break
+    if not world.main:
+        return STOPPED if stopped else 0
+    stopped = stopped and not folder.done
     if stopped:
         finish(folder)
     summary = summarise(folder.events())
@@ -124,6 +144,11 @@ def _listed(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
+def _opened(arguments: argparse.Namespace) -> tuple[RunFolder, RaceConfig]:
+    folder = resumed(arguments) if arguments.resume else begun(arguments)
+    return folder, folder.config
+
+
 def begun(arguments: argparse.Namespace) -> RunFolder:
     """A new run; nothing is written for a task that does not exist."""
     config = config_of(arguments)
@@ -175,7 +200,7 @@ class Watch:
                 self._move(event)
             case EpochReport():
                 self._screen.say(epoch_line(self._label(event.lane), event))
-            case LaneEnded() if event.status == "diverged":
+            case LaneEnded() if event.message:
                 self._screen.say(f"{self._label(event.lane)}: {event.message}")
             case RaceEnded():
                 self._screen.say(event.message)

@@ -192,7 +192,8 @@ def _inject(
         if not isinstance(module, LoraLinear):
             raise TypeError(f"peft made a {type(module).__name__} of {name}")
         base: Any = module.get_base_layer()
-        device: torch.device = base.weight.device
+        # A model without memory has its adapter where the adapter came from.
+        device: torch.device = a_RI.device if base.weight.is_meta else base.weight.device
         if start is not None:
             start_a, start_b = (tensor.detach().to(device, torch.float32, copy=True) for tensor in start)
             replace_weight(base, residual(weight_of(base).detach(), start_a, start_b, scale=scale_of(weights)))

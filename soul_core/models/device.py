@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from soul_core.config import Precision
+from soul_core.errors import ConfigError
 
 PrecisionName = Literal["float32", "bfloat16"]
 
@@ -60,19 +61,41 @@ def choose_precision(precision: Precision, device: torch.device) -> PrecisionCho
 
     The measurement can come out differently another time, so a run must record the name it was given and a resumed
     run must ask for that name instead of ``auto``.
+
+    Raises:
+        ConfigError: bf16 is asked of a device that does not have it.
     """
     if precision == "float32":
         return PrecisionChoice("float32", "fp32 arithmetic, as chosen.")
     if precision == "bfloat16":
+        require_bf16(device, "Precision is", "auto or float32")
         return PrecisionChoice("bfloat16", "bf16 arithmetic with fp32 weights, as chosen.")
     if device.type == "cuda":
-        # Emulated bf16 exists on older cards and is slower than fp32.
-        if torch.cuda.is_bf16_supported(including_emulation=False):
+        if has_bf16(device):
             return PrecisionChoice("bfloat16", "bf16 arithmetic with fp32 weights: this GPU has it in hardware.")
         return PrecisionChoice("float32", "fp32 arithmetic: this GPU has no bf16 in hardware.")
     if device.type != "cpu":
         return PrecisionChoice("float32", f"fp32 arithmetic: bf16 was not measured on {device.type}.")
     return verdict(bf16_speedup())
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether the device calculates in bf16; a CPU always does, if slowly."""
+    if device.type == "cuda":
+        # Emulated bf16 exists on older cards and is slower than fp32.
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type != "mps" or bool(torch.backends.mps.is_macos_or_newer(14, 0))
+
+
+def require_bf16(device: torch.device, what: str, instead: str) -> None:
+    """A sentence for whoever asked for bf16 where there is none.
+
+    Raises:
+        ConfigError: The device has no bf16.
+    """
+    if not has_bf16(device):
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"this {device.type} device"
+        raise ConfigError(f"{what} bfloat16, which {name} does not have in hardware. Choose {instead}.")
 
 
 def autocast_dtype(precision: Precision, device: torch.device) -> torch.dtype | None:

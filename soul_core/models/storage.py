@@ -202,8 +202,7 @@ def restore_optimizer_state(optimizer: Optimizer, tensors: Mapping[str, Tensor],
 
 def save_optimizer(optimizer: Optimizer, path: Path) -> None:
     """Write the state of an optimizer to one file; raises as ``save_state``."""
-    tensors, plain = flatten_optimizer_state(optimizer)
-    save_state(tensors, path, metadata={_OPTIMIZER_KEY: plain})
+    save_optimizer_state(*flatten_optimizer_state(optimizer), path)
 
 
 def load_optimizer(optimizer: Optimizer, path: Path) -> None:
@@ -212,10 +211,24 @@ def load_optimizer(optimizer: Optimizer, path: Path) -> None:
     Raises:
         RunError: There is no such file, it is damaged, or it belongs to another optimizer.
     """
+    restore_optimizer_state(optimizer, *load_optimizer_state(path))
+
+
+def save_optimizer_state(tensors: Mapping[str, Tensor], plain: str, path: Path) -> None:
+    """Write what ``flatten_optimizer_state`` gave; raises as ``save_state``."""
+    save_state(tensors, path, metadata={_OPTIMIZER_KEY: plain})
+
+
+def load_optimizer_state(path: Path) -> tuple[dict[str, Tensor], str]:
+    """Read what ``restore_optimizer_state`` wants.
+
+    Raises:
+        RunError: There is no such file, it is damaged, or it holds no optimizer's state.
+    """
     tensors, metadata = _read(path)
     if _OPTIMIZER_KEY not in metadata:
         raise RunError(f"{path} holds no optimizer state. Start the race again instead of resuming it.")
-    restore_optimizer_state(optimizer, tensors, metadata[_OPTIMIZER_KEY])
+    return tensors, metadata[_OPTIMIZER_KEY]
 
 
 def _as_before(group: dict[str, Any], like: dict[str, Any]) -> dict[str, Any]:

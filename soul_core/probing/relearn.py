@@ -200,6 +200,7 @@ class _Pupil:
             autocast_dtype=self._autocast_dtype,
             first_step=start + 1,
             seed=self._config.seed,
+            own_logits=False,
         ):
             self._step = report.step
             yield report

@@ -3,7 +3,7 @@
 Importing it imports peft, which takes seconds: only a lane that needs it does.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -18,8 +18,11 @@ from soul_core.models.adapter_saving import write_adapter
 from soul_core.models.adapters import ADAPTER_STATE_FILE, adapter_state, attach_lora, restore_adapter, shared_copy
 from soul_core.models.fila import fisher_of, relative_importances
 from soul_core.models.layers import chosen_layers
-from soul_core.models.loading import LoadedModel, load_model
+from soul_core.models.loading import LoadedModel
+from soul_core.models.sharding import blank_like, parts_of, sharded_with_adapter, spread_weights, whole_of
 from soul_core.models.storage import load_state, save_state
+from soul_core.models.world import ALONE, World
+from soul_core.session.loaded import load_for
 from soul_core.session.recovery import Saved
 
 
@@ -32,6 +35,7 @@ class Adapter:
         seed: Decides the matrices that start at random.
         importances: By layer, where the start is FILA and nothing is saved.
         saved: Where to go on from; a lane that has ended is read merged, since it is trained no more.
+        world: All processes.
 
     Raises:
         ConfigError: The layers do not exist or are too small.
@@ -47,27 +51,51 @@ class Adapter:
         seed: int,
         importances: Mapping[str, Tensor] | None = None,
         saved: Saved | None = None,
+        world: World = ALONE,
     ) -> None:
         self._original = original
+        self._weights = weights
+        self._world = world
         if saved is not None and saved.final:
-            self.model: PreTrainedModel = load_model(str(saved.folder), device=device).model
+            self.model: PreTrainedModel = load_for(device, str(saved.folder), None, world=world).model
             return
-        self.model = shared_copy(original)
-        if saved is None:
-            attach_lora(self.model, weights, seed=seed, importances=importances)
+        state = None if saved is None else world.from_main(lambda: load_state(saved.folder / ADAPTER_STATE_FILE))
+
+        def attach(model: PreTrainedModel) -> None:
+            if state is None:
+                attach_lora(model, weights, seed=seed, importances=importances)
+            else:
+                restore_adapter(model, weights, state)
+
+        if world.sharded:
+            self.model = sharded_with_adapter(original.model, attach, world=world, device=device)
         else:
-            restore_adapter(self.model, weights, load_state(saved.folder / ADAPTER_STATE_FILE))
+            self.model = shared_copy(original)
+            attach(self.model)
+            if importances is not None and world.size > 1:
+                # What was calculated by each may differ in its last bits, and so would then every step.
+                spread_weights(self.model, self.model if world.main else None, world, device)
 
     @property
     def nbytes(self) -> int:
         """About what it takes on the disk."""
         return sum(tensor.numel() * tensor.element_size() for tensor in adapter_state(self.model).values())
 
-    def write(self, folder: Path, *, final: bool) -> None:
+    def writer(self, *, final: bool) -> Callable[[Path], None]:
         """The adapter in peft's format; to go on from, also the matrices as they are."""
-        write_adapter(self.model, self._original, folder)
-        if not final:
-            save_state(adapter_state(self.model), folder / ADAPTER_STATE_FILE)
+        parts_of(self.model)  # brings back what a forward put together
+        state = {name: whole_of(tensor) for name, tensor in adapter_state(self.model).items()}
+
+        def write(folder: Path) -> None:
+            model = self.model
+            if self._world.sharded:
+                model = blank_like(self._original.model)
+                restore_adapter(model, self._weights, {name: tensor.cpu() for name, tensor in state.items()})
+            write_adapter(model, self._original, folder)
+            if not final:
+                save_state(state, folder / ADAPTER_STATE_FILE)
+
+        return write
 
 
 def importances_of(

@@ -22,7 +22,7 @@ from soul_core.evaluation.generation import generate
 from soul_core.events import StepReport
 from soul_core.models.device import choose_precision, pick_device
 from soul_core.models.loading import LoadedModel
-from soul_core.models.memory import shape_of
+from soul_core.models.memory import ModelShape, shape_of
 from soul_core.models.presets import PRESETS, gold_for
 from soul_core.models.shelf import Shelf
 from soul_core.objectives import find_objective
@@ -30,10 +30,9 @@ from soul_core.objectives.untrained import InfluenceSettings
 from soul_core.session.lanes import LaneMaker, made
 from soul_core.session.loaded import load_for
 from soul_core.session.material import Material, prepare
+from soul_core.session.needed import Load, load_of, process_bytes
 from soul_core.session.room import require_room
 
-# Python, torch, transformers and their caches, before any model (measured on Linux).
-_PROCESS_MB = 600.0
 _EVALUATION_BATCH = 128
 _TIMED_STEPS, _TIMED_TOKENS = 3, 4
 # A model whose first steps take so long is measured well enough by them.
@@ -70,7 +69,9 @@ class _Measured:
     load_seconds: float
     nbytes: int
     references: int
-    memory_mb: float
+    shape: ModelShape
+    load: Load
+    bf16: bool
 
 
 _lock = threading.Lock()
@@ -89,7 +90,7 @@ def estimate(config: RaceConfig, *, shelf: Shelf | None = None, has_gold: bool |
 
     Raises:
         ModelError: The model is not on this machine yet, or cannot be used.
-        RunError: The race does not fit into memory.
+        RunError: The race does not fit into memory; the sentence says what would.
         DatasetError: The task cannot be used.
     """
     key = (_what_is_timed(config), has_gold)
@@ -114,10 +115,13 @@ def estimate(config: RaceConfig, *, shelf: Shelf | None = None, has_gold: bool |
         for lane, seconds in zip(config.lanes, found.step_seconds, strict=True)
         if seconds
     )
+    device, load = pick_device(), found.load
+    plan = require_room(config, found.shape, device, gold=found.references > 1, load=load, autocast=found.bf16)
+    process = process_bytes(config, device, load, bf16=found.bf16)
     return Estimate(
         seconds=found.load_seconds + training + asking + writing,
-        memory_mb=found.memory_mb,
-        basis=f"Measured on this machine: a step takes {steps or 'no time'}, "
+        memory_mb=(plan.needed + process) / 2**20,
+        basis=f"{' '.join((*plan.notes, 'Measured on this machine:'))} a step takes {steps or 'no time'}, "
         f"an evaluation {found.curve_seconds:.1f} s.",
     )
 
@@ -131,6 +135,7 @@ def _what_is_timed(config: RaceConfig) -> RaceConfig:
                 curvature=lane.optimizer.curvature,
                 curvature_every=lane.optimizer.curvature_every,
                 curvature_rows=lane.optimizer.curvature_rows,
+                state=lane.optimizer.state,
             ),
             objective=lane.objective.but(gamma=1.0),
         )
@@ -147,13 +152,18 @@ def _measure(config: RaceConfig, shelf: Shelf | None, has_gold: bool | None) -> 
         _require_here(config.model)
     shape = shape_of(config.model)
     _require_here(config.model)
-    needed = require_room(config, shape, device, gold=gold)
+    require_room(config, shape, device, gold=gold)
     started = time.perf_counter()
     original = load_for(device, config.model, shelf)
     material = prepare(config, task, original)
     loading = time.perf_counter() - started
     precision = choose_precision(config.precision, device)
-    maker = LaneMaker(config, task, material, original, device=device, autocast_dtype=precision.dtype, scored=False)
+    bf16 = precision.dtype is not None
+    load = load_of(config, material, original)
+    plan = require_room(config, shape, device, gold=gold, load=load, autocast=bf16)
+    maker = LaneMaker(
+        plan.applied(config), task, material, original, device=device, autocast_dtype=precision.dtype, scored=False
+    )
     steps = tuple(_lane_seconds(lane, maker, material) for lane in config.lanes)
     return _Measured(
         step_seconds=steps,
@@ -163,7 +173,9 @@ def _measure(config: RaceConfig, shelf: Shelf | None, has_gold: bool | None) -> 
         load_seconds=loading,
         nbytes=original.nbytes,
         references=2 if gold else 1,
-        memory_mb=needed / 2**20 + (_PROCESS_MB if device.type == "cpu" else 0.0),
+        shape=shape,
+        load=load,
+        bf16=bf16,
     )
 
 

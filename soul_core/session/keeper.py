@@ -6,6 +6,7 @@ from shutil import disk_usage
 
 from soul_core.errors import RunError
 from soul_core.events import Event, Progress, RaceEnded
+from soul_core.models.world import ALONE, World
 from soul_core.runs.answers import AnswerSheet
 from soul_core.runs.folder import RunFolder
 from soul_core.runs.summary import curves_csv, summarise
@@ -17,6 +18,8 @@ _SPARE_BYTES = 32 << 20
 class Keeper:
     """A run folder behind which a full or read-only disk costs files, never the race.
 
+    Of several processes only the main one touches the folder; the others know the events.
+
     Attributes:
         events: All events of the race in memory, progress left out.
         sheet: The answers of every model so far.
@@ -24,8 +27,9 @@ class Keeper:
             whatever else was remembered.
     """
 
-    def __init__(self, folder: RunFolder, events: Iterable[Event] = ()) -> None:
+    def __init__(self, folder: RunFolder, events: Iterable[Event] = (), *, world: World = ALONE) -> None:
         self.folder = folder
+        self.world = world
         self.events = list(events)
         self.sheet = AnswerSheet()
         self.trouble: tuple[str, ...] = ()
@@ -48,7 +52,11 @@ class Keeper:
         self.attempt(lambda: self.folder.write_answers(self.sheet))
 
     def attempt(self, write: Callable[[], object]) -> bool:
-        """Whether the write went well; the first that did not is remembered."""
+        """Whether the write went well, or is not this process's; the first that did not is remembered."""
+        return not self.world.main or self.attempt_together(write)
+
+    def attempt_together(self, write: Callable[[], object]) -> bool:
+        """The same of what all processes have a part in, and which goes well for all of them or for none."""
         try:
             write()
         except RunError as error:
@@ -57,7 +65,10 @@ class Keeper:
         return True
 
     def has_room(self, path: Path, nbytes: int) -> bool:
-        """Whether the disk can take so much more; if not, that is remembered."""
+        """Whether the disk can take so much more; if not, that is remembered. To be asked by all processes."""
+        return self.world.from_main(lambda: self._has_room(path, nbytes))
+
+    def _has_room(self, path: Path, nbytes: int) -> bool:
         place = next((x for x in (path, *path.parents) if x.exists()), path)
         try:
             free = disk_usage(place).free

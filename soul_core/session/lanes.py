@@ -8,6 +8,7 @@ from soul_core.config import LaneConfig, ObjectiveConfig, RaceConfig
 from soul_core.data.schema import ForgetTask
 from soul_core.events import Progress
 from soul_core.models.loading import LoadedModel
+from soul_core.models.world import ALONE, World
 from soul_core.objectives import find_objective
 from soul_core.session.body import AllWeights, Body
 from soul_core.session.lane import Lane
@@ -32,6 +33,7 @@ class LaneMaker:
         task: Its rows as they are; ``material`` has them tokenised.
         original: Its model, on ``device``.
         scored: Whether references are scored; without it they are 0, which only an estimate of time can live with.
+        world: All processes of the race.
     """
 
     def __init__(
@@ -44,7 +46,9 @@ class LaneMaker:
         device: torch.device,
         autocast_dtype: torch.dtype | None,
         scored: bool = True,
+        world: World = ALONE,
     ) -> None:
+        self._world = world
         self._config = config
         self._task = task
         self._material = material
@@ -52,7 +56,7 @@ class LaneMaker:
         self._device = device
         self._autocast_dtype = autocast_dtype
         self._references = References(
-            config, material, original, device=device, autocast_dtype=autocast_dtype, scored=scored
+            config, material, original, device=device, autocast_dtype=autocast_dtype, scored=scored, world=world
         )
 
     def make(self, entry: LaneConfig, saved: Saved | None = None) -> Making:
@@ -81,6 +85,7 @@ class LaneMaker:
             autocast_dtype=self._autocast_dtype,
             reference=reference,
             saved=saved,
+            world=self._world,
         )
 
     def _body(self, entry: LaneConfig, saved: Saved | None) -> Generator[Progress, None, Body]:
@@ -105,9 +110,10 @@ class LaneMaker:
                 seed=self._config.seed,
                 importances=importances,
                 saved=saved,
+                world=self._world,
             )
         dtype = torch.bfloat16 if entry.weights.kind == "bfloat16" else torch.float32
-        return AllWeights(self._original, dtype=dtype, device=self._device, saved=saved)
+        return AllWeights(self._original, dtype=dtype, device=self._device, saved=saved, world=self._world)
 
     def _one_shot(self, entry: LaneConfig, saved: Saved | None) -> Making:
         body = yield from self._body(entry, saved)
@@ -120,11 +126,12 @@ class LaneMaker:
             device=self._device,
             autocast_dtype=self._autocast_dtype,
             saved=saved,
+            world=self._world,
         )
 
     def _prompted(self, entry: LaneConfig, saved: Saved | None) -> Making:
         yield from ()
-        return PromptLane(entry, self._config, self._task, self._original, saved=saved)
+        return PromptLane(entry, self._config, self._task, self._original, saved=saved, world=self._world)
 
 
 def made(making: Making) -> Runner:

@@ -6,10 +6,14 @@ import torch
 
 from soul_core.evaluation.forward import device_of
 from soul_core.models.loading import LoadedModel, copy_of, load_model
+from soul_core.models.sharding import load_together
 from soul_core.models.shelf import Shelf
+from soul_core.models.world import ALONE, World
 
 
-def load_for(device: torch.device, spec: str, shelf: Shelf | None, *, key: str = "") -> LoadedModel:
+def load_for(
+    device: torch.device, spec: str, shelf: Shelf | None, *, key: str = "", world: World = ALONE
+) -> LoadedModel:
     """The model, on ``device``; ``shelf`` keeps what is loaded. Errors are ``load_model``'s.
 
     Args:
@@ -17,7 +21,10 @@ def load_for(device: torch.device, spec: str, shelf: Shelf | None, *, key: str =
         spec: Preset, hub id or folder.
         shelf: Where loaded models are kept; none keeps nothing.
         key: Its key on the shelf, where that is not ``spec``.
+        world: All processes of the run; with several the shelf is left alone.
     """
+    if world.size > 1:
+        return load_together(spec, world=world, device=device)
 
     def load() -> LoadedModel:
         return load_model(spec, device=device)

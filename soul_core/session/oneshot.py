@@ -14,6 +14,7 @@ from soul_core.events import Progress, StepReport
 from soul_core.models.device import memory_mb
 from soul_core.models.loading import LoadedModel
 from soul_core.models.storage import replaced_folder
+from soul_core.models.world import ALONE, World
 from soul_core.objectives import options_of
 from soul_core.objectives.untrained import InfluenceSettings
 from soul_core.runs.atomic import disk_errors_as_sentences
@@ -31,6 +32,7 @@ class InfluenceLane:
     Args:
         body: All weights of a copy of the original.
         saved: Where the step was taken already.
+        world: All processes, each of which takes the same step.
     """
 
     epochs = 1
@@ -47,7 +49,9 @@ class InfluenceLane:
         device: torch.device,
         autocast_dtype: torch.dtype | None,
         saved: Saved | None = None,
+        world: World = ALONE,
     ) -> None:
+        self._world = world
         self.config = config
         self.epoch = saved.epoch if saved is not None else 0
         self.ended = False
@@ -120,9 +124,14 @@ class InfluenceLane:
     def save_final(self, folder: Path, *, diverged: str = "") -> None:
         """Write the weights."""
         saved = Saved(folder=folder, epoch=self.epoch, final=True, diverged=diverged)
-        with disk_errors_as_sentences(folder), replaced_folder(folder) as new:
-            self._body.write(new, final=True)
-            (new / STATE_FILE).write_text(saved.state(), encoding="utf-8")
+        write_body = self._body.writer(final=True)
+
+        def write() -> None:
+            with disk_errors_as_sentences(folder), replaced_folder(folder) as new:
+                write_body(new)
+                (new / STATE_FILE).write_text(saved.state(), encoding="utf-8")
+
+        self._world.from_main(write)
 
     def end(self) -> LoadedModel:
         """The model to ask."""

@@ -27,8 +27,9 @@ from soul_core.events import Event, Progress, StepReport
 from soul_core.models.device import pick_device
 from soul_core.models.memory import shape_of
 from soul_core.models.shelf import Shelf
+from soul_core.session.needed import needed_bytes
 from soul_core.session.plugins import load_plugin
-from soul_core.session.room import available_bytes, needed_bytes
+from soul_core.session.room import available_bytes
 from soul_core.session.trials import (
     SHELF_BYTES,
     Book,

@@ -11,6 +11,7 @@ from soul_core.data.prompts import encode_prompt, template_of
 from soul_core.data.schema import ForgetTask, QARow
 from soul_core.data.tasks import load_task
 from soul_core.data.typed import clean_question
+from soul_core.engine.room import out_of_memory
 from soul_core.errors import ConfigError, RunError
 from soul_core.evaluation.forward import device_of
 from soul_core.evaluation.generation import greedy_answers
@@ -28,7 +29,6 @@ from soul_core.probing.settings import AttackConfig
 from soul_core.runs.folder import RunFolder
 from soul_core.runs.probes import ProbeFolder, probes_of
 from soul_core.session.epochs import models_at
-from soul_core.session.room import out_of_memory
 from soul_core.session.runmodels import models_of_run
 
 _ANSWERS_KEPT = 512

@@ -11,6 +11,7 @@ import torch
 from soul_core.config import Precision
 from soul_core.data.schema import ForgetTask
 from soul_core.data.tasks import load_task
+from soul_core.engine.room import out_of_memory
 from soul_core.errors import ConfigError, RunError
 from soul_core.events import Progress
 from soul_core.models.device import choose_precision, pick_device
@@ -22,7 +23,6 @@ from soul_core.runs.folder import RunFolder
 from soul_core.runs.probes import probes_of
 from soul_core.runs.summary import REFERENCES, RaceSummary, summarise
 from soul_core.session.loaded import load_for
-from soul_core.session.room import out_of_memory
 from soul_core.session.runmodels import Place, places_of_run
 
 Part = TypeVar("Part", covariant=True)

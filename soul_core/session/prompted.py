@@ -15,6 +15,7 @@ from soul_core.evaluation.generation import context_length
 from soul_core.events import StepReport
 from soul_core.models.loading import ORIGIN_FILE, LoadedModel, spec_of
 from soul_core.models.storage import replaced_folder
+from soul_core.models.world import ALONE, World
 from soul_core.objectives import find_objective, options_of
 from soul_core.runs.atomic import disk_errors_as_sentences
 from soul_core.session.recovery import STATE_FILE, Saved
@@ -31,6 +32,7 @@ class PromptLane:
 
     Args:
         task: Whose subjects or rows the prompt is made of.
+        world: All processes of the race.
 
     Raises:
         ConfigError: The model's context has no room for any such prompt.
@@ -48,7 +50,9 @@ class PromptLane:
         original: LoadedModel,
         *,
         saved: Saved | None = None,
+        world: World = ALONE,
     ) -> None:
+        self._world = world
         self.config = config
         self.epoch = saved.epoch if saved is not None else 0
         self.ended = False
@@ -86,9 +90,13 @@ class PromptLane:
             "prompt": {"method": self._prompt, "room": self._room},
         }
         saved = Saved(folder=folder, epoch=self.epoch, final=True, diverged=diverged)
-        with disk_errors_as_sentences(folder), replaced_folder(folder) as new:
-            (new / ORIGIN_FILE).write_text(json.dumps(origin, ensure_ascii=False), encoding="utf-8")
-            (new / STATE_FILE).write_text(saved.state(), encoding="utf-8")
+
+        def write() -> None:
+            with disk_errors_as_sentences(folder), replaced_folder(folder) as new:
+                (new / ORIGIN_FILE).write_text(json.dumps(origin, ensure_ascii=False), encoding="utf-8")
+                (new / STATE_FILE).write_text(saved.state(), encoding="utf-8")
+
+        self._world.from_main(write)
 
     def end(self) -> LoadedModel:
         """The model to ask."""

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -16,6 +16,7 @@ from soul_core.config import RaceConfig
 from soul_core.data.progress import followed
 from soul_core.data.schema import QARow
 from soul_core.data.tasks import load_task
+from soul_core.engine.room import out_of_memory
 from soul_core.errors import Diverged, ModelError, RunError, SoulError
 from soul_core.evaluation.matchers import pick_matcher
 from soul_core.evaluation.scorecard import Examination, examine
@@ -24,6 +25,7 @@ from soul_core.models.device import choose_precision, pick_device
 from soul_core.models.loading import LoadedModel
 from soul_core.models.memory import shape_of
 from soul_core.models.shelf import Shelf
+from soul_core.models.world import ALONE, World
 from soul_core.objectives import find_objective
 from soul_core.runs.folder import RunFolder
 from soul_core.session.checks import check_against, check_race
@@ -32,11 +34,13 @@ from soul_core.session.epochs import epochs_fit, keep_epoch
 from soul_core.session.examined import EXAMINED, exam_key
 from soul_core.session.keeper import Keeper, finish
 from soul_core.session.lanes import LaneMaker
+from soul_core.session.launched import check_launch, examine_together, room_together, said_of
 from soul_core.session.loaded import load_for
 from soul_core.session.material import Material, prepare
+from soul_core.session.needed import load_of
 from soul_core.session.pocket_make import GOLDS, find_gold
 from soul_core.session.recovery import check_same, newest_saved, recover
-from soul_core.session.room import out_of_memory, require_room
+from soul_core.session.room import Plan
 from soul_core.session.runner import Runner, drop_checkpoint
 
 __all__ = ["finish", "race", "resume_race"]
@@ -49,6 +53,7 @@ def race(
     resume: bool = False,
     shelf: Shelf | None = None,
     keep_epochs: bool = True,
+    world: World = ALONE,
 ) -> Generator[Event, None, None]:
     """Run a race, yield what happens, keep it in the folder.
 
@@ -68,20 +73,22 @@ def race(
         shelf: Where models are taken from and results are put: the original and gold by their names, each lane
             by the path of its weights.
         keep_epochs: Keep the weights after every epoch, where they are small enough, so that they can be asked later.
+        world: The processes that run it together, each of which calls this and takes as many events. Only the main
+            one reads and writes the folder. Between two step reports or reports on epochs all are at the same place;
+            progress differs. The result is that of one process but for the rounding of sums.
 
     Raises:
         SoulError: The race cannot begin or go on; the sentence is also the log's last event.
     """
-    keeper = Keeper(folder)
+    keeper = Keeper(folder, world=world)
     watch = _Stopwatch()
     try:
         if resume:
-            keeper.events = recover(config, folder)
-            keeper.sheet = folder.answers()
+            keeper.events, keeper.sheet = world.from_main(lambda: (recover(config, folder), folder.answers()))
             for kept in keeper.events:
                 with watch.paused():
                     yield kept
-        running = _Race(config, folder, keeper, shelf, watch, keep_epochs=keep_epochs)
+        running = _Race(config, folder, keeper, shelf, watch, world, keep_epochs=keep_epochs)
         with closing(running.run(resume=resume)) as events:
             for event in events:
                 keeper.append(event)
@@ -122,6 +129,7 @@ class _Race:
         keeper: Keeper,
         shelf: Shelf | None,
         watch: "_Stopwatch",
+        world: World,
         *,
         keep_epochs: bool,
     ) -> None:
@@ -130,24 +138,38 @@ class _Race:
         self.keeper = keeper
         self.shelf = shelf
         self.watch = watch
+        self.world = world
         self.keep_epochs = keep_epochs
         self.device = pick_device()
 
     def run(self, *, resume: bool) -> Generator[Event, None, None]:
         """Everything between the first event and the last."""
         yield Progress(what="Loading the model", done=0, total=1)
-        config, before = self.config, self.folder.manifest()
+        config, from_main = self.config, self.world.from_main
+        before = from_main(self.folder.manifest)
         check_race(config)
-        self.task = task = yield from followed(lambda: load_task(config.task))
-        self.gold_spec = find_gold(config.model, task, self.folder.path.parent / GOLDS)
+        check_launch(config, self.world)
+        self.task = task = yield from self.world.walked(lambda: followed(lambda: load_task(config.task)))
+        self.gold_spec = from_main(lambda: find_gold(config.model, task, self.folder.path.parent / GOLDS))
         # Only the model's settings are read for this, so that nothing large is fetched in vain.
-        require_room(config, shape_of(config.model), self.device, gold=bool(self.gold_spec))
+        shape = from_main(lambda: shape_of(config.model))
+
+        def room(**known: Any) -> Plan:
+            return from_main(
+                lambda: room_together(config, shape, self.device, gold=bool(self.gold_spec), world=self.world, **known)
+            )
+
+        room()
         self.original = self._load(config.model)
         check_against(config, task, self.original)
-        precision = choose_precision(before.precision or config.precision, self.device)  # type: ignore[arg-type]
+        wanted = before.precision or config.precision
+        # What auto measures could come out differently on each of several processes.
+        precision = from_main(lambda: choose_precision(wanted, self.device))  # type: ignore[arg-type]
         self.autocast_dtype = precision.dtype
-        self.matcher = pick_matcher(before.matcher or "auto").name
+        self.matcher = from_main(lambda: pick_matcher(before.matcher or "auto").name)
         material = prepare(config, task, self.original)
+        plan = room(load=load_of(config, material, self.original), autocast=precision.dtype is not None)
+        self.config = plan.applied(config)
         if resume:
             if before.threads:
                 torch.set_num_threads(before.threads)  # another number changes the last bits
@@ -177,7 +199,7 @@ class _Race:
                 device=str(self.device),
                 precision=precision.name,
                 gold=self.gold_spec,
-                notes=(*self.original.notes, precision.sentence),
+                notes=(*self.original.notes, precision.sentence, *plan.notes, *said_of(self.world)),
             )
         yield from self._ask_reference("original", self.original, material.curve_rows)
         start = self._report("original", 0)
@@ -237,11 +259,13 @@ class _Race:
         name = lane.config.name
         self._shelve(lane)
         final = self.folder.lane(name)
-        before = newest_saved(self.folder, name)
+        before = self.world.from_main(lambda: newest_saved(self.folder, name))
         # A run that was killed between the last weights and their event has them already.
         saved = (before is not None and before.final) or (
             self.keeper.has_room(final, lane.final_bytes)
-            and self.keeper.attempt(lambda: lane.save_final(final, diverged=message if status == "diverged" else ""))
+            and self.keeper.attempt_together(
+                lambda: lane.save_final(final, diverged=message if status == "diverged" else "")
+            )
         )
         if saved and status == "finished":
             self._keep_epoch(lane, final)
@@ -252,7 +276,7 @@ class _Race:
     def _checkpoint(self, lane: Runner) -> None:
         path = self.folder.checkpoint(lane.config.name)
         if lane.checkpoint_bytes and self.keeper.has_room(path, lane.checkpoint_bytes):
-            self.keeper.attempt(lambda: lane.save_checkpoint(path))
+            self.keeper.attempt_together(lambda: lane.save_checkpoint(path))
             self._keep_epoch(lane, path)
 
     def _keep_epoch(self, lane: Runner, weights: Path) -> None:
@@ -269,10 +293,11 @@ class _Race:
             self.original,
             device=self.device,
             autocast_dtype=self.autocast_dtype,
+            world=self.world,
         )
         lanes: list[Runner] = []
         for entry in self.config.lanes:
-            saved = newest_saved(self.folder, entry.name)
+            saved = self.world.from_main(lambda name=entry.name: newest_saved(self.folder, name))  # type: ignore[misc]
             lane = yield from maker.make(entry, saved)
             lanes.append(lane)
             if saved is not None and saved.final:
@@ -317,16 +342,19 @@ class _Race:
     def _examine(
         self, lane: str, model: LoadedModel, rows: Mapping[str, tuple[QARow, ...]]
     ) -> Generator[Progress, None, Examination]:
-        return examine(
-            model.model,
-            model.tokenizer,
-            model.template,
-            rows,
-            max_new_tokens=self.config.max_new_tokens,
-            autocast_dtype=self.autocast_dtype,
-            matcher=self.matcher,
-            lane=lane,
-        )
+        def examined(rows: Mapping[str, tuple[QARow, ...]]) -> Generator[Progress, None, Examination]:
+            return examine(
+                model.model,
+                model.tokenizer,
+                model.template,
+                rows,
+                max_new_tokens=self.config.max_new_tokens,
+                autocast_dtype=self.autocast_dtype,
+                matcher=self.matcher,
+                lane=lane,
+            )
+
+        return examine_together(examined, rows, self.world)
 
     def _keep_answers(self, lane: str, found: Examination) -> None:
         self.keeper.add_answers(lane, ((a.set_name, a.question, a.row.answer, a.answer) for a in found.answered))
@@ -358,7 +386,7 @@ class _Race:
             return None
 
     def _load(self, spec: str) -> LoadedModel:
-        return load_for(self.device, spec, self.shelf)
+        return load_for(self.device, spec, self.shelf, world=self.world)
 
     def _shelve(self, lane: Runner) -> LoadedModel:
         loaded = lane.end()

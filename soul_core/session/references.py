@@ -11,6 +11,7 @@ from soul_core.engine import Reference, reference_nll
 from soul_core.errors import ConfigError
 from soul_core.events import Progress
 from soul_core.models.loading import LoadedModel
+from soul_core.models.world import ALONE, World
 from soul_core.objectives import find_objective, needs_of, options_of
 from soul_core.session.material import Material
 
@@ -26,6 +27,7 @@ class References:
         material: Its rows.
         original: Its model, on ``device``.
         scored: Without it the likelihoods are 0, which only an estimate of time can live with.
+        world: All processes; each scores its share where it can.
     """
 
     def __init__(
@@ -37,7 +39,9 @@ class References:
         device: torch.device,
         autocast_dtype: torch.dtype | None,
         scored: bool = True,
+        world: World = ALONE,
     ) -> None:
+        self._world = world
         self._config = config
         self._material = material
         self._original = original
@@ -73,9 +77,10 @@ class References:
         if not self._score:
             return torch.zeros(len(examples))
         if id(examples) not in self._scored:
+            rank, size = (self._world.rank, self._world.size) if self._world.splits else (0, 1)
             scoring = reference_nll(
                 self._original.model,
-                examples,
+                examples[rank::size],
                 batch_size=2 * self._config.batch_size,
                 pad_id=self._material.pad_id,
                 device=self._device,
@@ -85,7 +90,10 @@ class References:
                 try:
                     done = next(scoring)
                 except StopIteration as stop:
-                    self._scored[id(examples)] = stop.value
+                    nll_N = torch.zeros(len(examples))
+                    for part, nll_n in enumerate(self._world.gathered(stop.value) if size > 1 else [stop.value]):
+                        nll_N[part::size] = nll_n
+                    self._scored[id(examples)] = nll_N
                     break
                 yield Progress(what="Scoring the original", lane="original", done=done, total=len(examples))
         return self._scored[id(examples)]

@@ -8,7 +8,7 @@ import torch
 from soul_core.config import WeightsConfig
 from soul_core.errors import ConfigError, RunError
 from soul_core.events import Progress
-from soul_core.models.memory import ModelShape, activation_bytes, estimate_memory, lane_bytes, shape_of
+from soul_core.models.memory import ModelShape, activation_bytes, estimate_memory, lane_bytes, logit_bytes, shape_of
 from soul_core.models.shelf import Shelf
 from soul_core.probing.relearn import Relearner, rate_for
 from soul_core.probing.relearn_rows import relearn_rows
@@ -81,8 +81,9 @@ def relearn_run(
 
 def _fit_together(shape: ModelShape, copies: int, config: RelearnConfig, device: torch.device) -> bool:
     """Whether so many copies can be trained side by side; raises ``RunError`` where not even one can."""
-    each = lane_bytes(shape.parameters, WeightsConfig())
-    activations = activation_bytes(shape, config.batch_size * _TOKENS_OF_A_ROW)
+    each = lane_bytes(shape.parameters, WeightsConfig()).most
+    tokens = config.batch_size * _TOKENS_OF_A_ROW
+    activations = activation_bytes(shape, tokens) + logit_bytes(shape, tokens)
 
     def needed(count: int) -> int:
         return estimate_memory(shape.parameters, lanes=[each] * count, untrained=count, activations=activations)

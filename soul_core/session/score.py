@@ -18,6 +18,7 @@ from soul_core.config import ScoreConfig
 from soul_core.data.prompts import PromptTemplate
 from soul_core.data.schema import ForgetTask
 from soul_core.data.tasks import load_task
+from soul_core.engine.room import out_of_memory
 from soul_core.errors import DatasetError, ModelError, RunError
 from soul_core.evaluation.all_metrics import METRICS
 from soul_core.evaluation.card import Scorecard
@@ -39,7 +40,6 @@ from soul_core.runs.scores import ScoreFolder, ScoresRead, scores_of
 from soul_core.session.harness import require_harness, run_harness, with_harness
 from soul_core.session.loaded import load_for
 from soul_core.session.material import rows_hash
-from soul_core.session.room import out_of_memory
 from soul_core.session.runmodels import Place, places_of_run
 
 __all__ = ["GOLD", "ScoreConfig", "score_model", "score_models", "score_run"]

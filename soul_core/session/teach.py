@@ -17,6 +17,7 @@ from soul_core.data.prompts import encode_rows, padding_id
 from soul_core.data.schema import ForgetTask, QARow
 from soul_core.data.sets import set_kind
 from soul_core.engine import NO_REFERENCE, Reference, unlearn
+from soul_core.engine.room import out_of_memory
 from soul_core.errors import ConfigError, DatasetError, RunError
 from soul_core.evaluation.generation import context_length
 from soul_core.evaluation.scorecard import LONGEST_EXAMPLE, Examination, choose_rows, examine
@@ -35,7 +36,7 @@ from soul_core.runs.atomic import disk_errors_as_sentences
 from soul_core.session.body import AllWeights, Body
 from soul_core.session.checks import check_against, check_race
 from soul_core.session.loaded import load_for
-from soul_core.session.room import out_of_memory, require_room
+from soul_core.session.room import require_room
 from soul_core.session.taught import Answer, Known, Taught, write_taught
 
 FACTS, RETAIN = "forget", "retain"
@@ -232,11 +233,11 @@ class _Pupil:
     def write(self, folder: Path) -> None:
         """Write it as ``load_model`` reads it: whole, or as an adapter on the untouched model."""
         if not self.merged:
-            self._body.write(folder, final=True)
+            self._body.writer(final=True)(folder)
             return
         adapter = folder / "adapter"
         adapter.mkdir()
-        self._body.write(adapter, final=True)
+        self._body.writer(final=True)(adapter)
         merged = load_model(str(adapter))
         write_model(merged.model, merged.tokenizer, folder, known_as=self._original.known_as)
         shutil.rmtree(adapter)

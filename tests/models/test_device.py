@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from soul_core.errors import ConfigError
 from soul_core.models import device
 from soul_core.models.device import autocast_dtype, bf16_speedup, choose_precision, memory_mb, pick_device, verdict
 
@@ -69,3 +70,20 @@ def test_peak_memory_grows_by_what_is_allocated_and_does_not_fall():
     assert peak < before * 3 + 200  # MiB, not KiB
     del block
     assert memory_mb(CPU) >= peak
+
+
+def test_bf16_asked_of_a_card_without_it_is_a_sentence_with_what_works(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: False)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "GTX 1080")
+    said = r"Precision is bfloat16, which GTX 1080 does not have in hardware\. Choose auto or float32\."
+    with pytest.raises(ConfigError, match=said):
+        choose_precision("bfloat16", torch.device("cuda"))
+    assert choose_precision("auto", torch.device("cuda")).name == "float32"
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+    assert choose_precision("bfloat16", torch.device("cuda")).name == "bfloat16"
+
+
+def test_bf16_on_an_older_mac_too(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_macos_or_newer", lambda *_: False)
+    with pytest.raises(ConfigError, match="this mps device does not have"):
+        choose_precision("bfloat16", torch.device("mps"))

@@ -6,10 +6,12 @@ import torch
 from soul_core.errors import ModelError, RunError
 from soul_core.events import EpochReport, RaceEnded
 from soul_core.models.loading import load_model
+from soul_core.models.memory import shape_of
 from soul_core.models.shelf import Shelf
 from soul_core.session import estimate as estimate_module
 from soul_core.session import room as room_module
 from soul_core.session.estimate import _Measured, estimate
+from soul_core.session.needed import guessed, needed_bytes
 from soul_core.session.race import race
 from tests.session.tiny_race import new_run, tiny_config, tiny_lane, tiny_task, use_task
 
@@ -31,14 +33,17 @@ def test_the_sum_is_that_of_steps_evaluations_loading_and_checkpoints(config, mo
         load_seconds=5.0,
         nbytes=300_000_000,
         references=2,
-        memory_mb=900.0,
+        shape=shape_of(config.model),
+        load=guessed(config),
+        bf16=False,
     )
     monkeypatch.setattr(estimate_module, "_measure", lambda *_: measured)
     # 3 epochs: steps 3 * 10 * 0.3 = 9; curves (2 + 2 * 3) * 2 = 16; further (2 + 2) * 3 = 12; loading 5;
     # checkpoints 2 * 3 * 0.9 GB at 0.3 GB/s = 18
     found = estimate(config)
     assert found.seconds == pytest.approx(9 + 16 + 12 + 5 + 18)
-    assert found.memory_mb == 900.0
+    needed = needed_bytes(config, measured.shape, gold=True, load=measured.load, autocast=False)
+    assert found.memory_mb == pytest.approx(needed / 2**20 + 660)
     assert "FO 100 ms, SO 200 ms" in found.basis
     # every second epoch: after epochs 2 and 3
     assert estimate(config.but(eval_every=2)).seconds == pytest.approx(found.seconds - 2 * 2.0)
@@ -84,5 +89,5 @@ def test_a_model_that_must_be_downloaded_first_says_so_without_a_network(config,
 def test_a_race_that_does_not_fit_is_a_sentence_and_nothing_is_measured(config, monkeypatch):
     monkeypatch.setattr(room_module, "available_bytes", lambda _: 1000.0)
     monkeypatch.setattr(estimate_module, "load_for", lambda *_, **__: pytest.fail("loaded"))
-    with pytest.raises(RunError, match=r"needs about .* GB of memory, and cpu has 0\.0 GB"):
+    with pytest.raises(RunError, match=r"needs about .* GB of memory .*, and cpu has 0\.0 GB"):
         estimate(config)
