@@ -6,7 +6,6 @@ The shipped pocket model must be there. Nothing is compared with a limit here: t
 import argparse
 import json
 import os
-import platform
 import socket
 import subprocess
 import sys
@@ -22,6 +21,8 @@ from typing import Any
 
 import torch
 
+from benchmarks import training
+from benchmarks.here import machine
 from benchmarks.sampler import Sampler
 from soul_core.cli.screen import Screen
 from soul_core.config import OptimizerConfig, RaceConfig
@@ -32,7 +33,6 @@ from soul_core.models.shelf import Shelf
 from soul_core.optim.build import build_optimizer
 from soul_core.optim.sophia import Sophia
 from soul_core.runs.folder import RunFolder
-from soul_core.runs.manifest import installed_versions
 from soul_core.runs.store import RunStore
 from soul_core.session.ask import ask
 from soul_core.session.presets import lanes_for
@@ -59,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             ("race", race_inside),
             ("stop", stop_latency),
             ("optimizer steps", step_ratio),
+            ("epochs of ours and of others", epochs_beside),
         ):
             screen.say(f"Measuring: {what} …")
             found |= measure(Path(place))
@@ -69,17 +70,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     screen.table("Where the time of a race goes", ["Part", "Share"], [[k, f"{v:.1%}"] for k, v in shares.items()])
     screen.say(f"Written: {arguments.out}")
     return 0
-
-
-def machine() -> dict[str, Any]:
-    """What the figures hold for."""
-    return {
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "versions": installed_versions(),
-    }
 
 
 def page_up(place: Path) -> dict[str, Any]:
@@ -204,6 +194,11 @@ def step_ratio(place: Path, *, steps: int = 60) -> dict[str, Any]:
     }
 
 
+def epochs_beside(place: Path) -> dict[str, Any]:
+    """FO and SO beside a Hugging Face Trainer and the release's regime, the latter on two of its steps."""
+    return {"training": training.measured("pocket", "invented-authors:forget10", repeats=2, release_steps=2)}
+
+
 def rows_of(found: dict[str, Any]) -> list[list[str]]:
     """The table: what, how it is here, what it should be on two cores."""
 
@@ -224,6 +219,11 @@ def rows_of(found: dict[str, Any]) -> list[list[str]]:
         ["AdamW (torch, fused) step", f"{found['adamw_step_ms']:.2f} ms", "–"],
         ["Sophia step", f"{found['sophia_step_ms']:.2f} ms", "–"],
         ["Sophia to AdamW", f"{found['sophia_to_adamw']:.2f}", "–"],
+        *(
+            [f"An epoch, against FO: {label}", f"{of['times_as_long_as']['fo']['median']:.2f}", training.TARGETS[name]]
+            for name, label in training.LABELS.items()
+            if "fo" in (of := found["training"]["regimes"][name])["times_as_long_as"]
+        ),
     ]
 
 

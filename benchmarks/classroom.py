@@ -22,7 +22,7 @@ import httpx
 import psutil  # type: ignore[import-untyped]
 from gradio_client import Client  # type: ignore[import-untyped]
 
-from benchmarks.bench import machine
+from benchmarks.here import machine
 from soul_core.cli.screen import Screen
 
 SHORT = {"task": "invented-authors:forget01", "epochs": 2, "eval_rows": 20}
@@ -71,6 +71,8 @@ async def _measured(place: Path, watchers: int, queued: int, screen: Screen) -> 
             "browsers": watchers,
             "cpu_seconds_more": round(extra, 2),
             "cpu_share_of_one_core": round(extra / found["watched"]["seconds"], 4),
+            "milliseconds_per_update": per_update(extra, watchers, found["watched"]["messages_per_browser"]),
+            "aim_milliseconds_per_update": 50,
         }
         screen.say(f"Measuring: {queued} short races at once …")
         found["queue"] = await _queued(client, queued)
@@ -78,6 +80,12 @@ async def _measured(place: Path, watchers: int, queued: int, screen: Screen) -> 
     finally:
         server.terminate()
         server.wait(30)
+
+
+def per_update(cpu_seconds: float, watchers: int, messages: float) -> float:
+    """Server milliseconds for one update of one open tab's curves: what watching added, over all that was told."""
+    told = watchers * messages
+    return round(1e3 * cpu_seconds / told, 2) if told else 0.0
 
 
 async def _raced(client: Client, settings: dict[str, Any]) -> str:

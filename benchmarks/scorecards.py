@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from benchmarks.bench import machine
+from benchmarks.here import machine
 from soul_core.cli.screen import Bar, Screen
 from soul_core.config import RaceConfig
 from soul_core.data.schema import ForgetTask

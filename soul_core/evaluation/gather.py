@@ -79,6 +79,11 @@ class Gathering:
         self._continued = {tokens: self._beginnings(task.forget, tokens) for tokens in PROMPT_LENGTHS}
 
     @property
+    def wanted(self) -> Pass:
+        """All texts and prompts."""
+        return self._pass
+
+    @property
     def texts(self) -> int:
         """How many distinct texts are scored, each in one forward."""
         return self._pass.texts
@@ -197,7 +202,7 @@ class Gathering:
 
     def _text_wishes(self, rows: Sequence[QARow]) -> "_TextWishes":
         chosen = choose_rows(rows, self._depth.rows, self._depth.seed)
-        wishes = [self._pass.score(row) for row in chosen]
+        wishes = [self._pass.score(row, whole=True) for row in chosen]
         return _TextWishes([self._whole(row, wish) for row, wish in zip(chosen, wishes, strict=True)], wishes)
 
     def _whole(self, row: QARow, wish: ScoreWish) -> str:

@@ -77,6 +77,7 @@ class Pass:
         self._texts: dict[tuple[int, ...], int] = {}
         self._examples: list[Example] = []
         self._ends: list[bool] = []
+        self._whole: list[bool] = []
         self._prompts: dict[tuple[int, ...], int] = {}
         self._full: set[tuple[int, ...]] = set()
 
@@ -84,6 +85,16 @@ class Pass:
     def texts(self) -> int:
         """How many distinct texts are scored, each in one forward."""
         return len(self._texts)
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        """The distinct texts."""
+        return tuple(self._examples)
+
+    @property
+    def questions(self) -> tuple[tuple[int, ...], ...]:
+        """The distinct prompts."""
+        return tuple(self._prompts)
 
     @property
     def full(self) -> int:
@@ -95,8 +106,10 @@ class Pass:
         """How many distinct prompts are answered, each once."""
         return len(self._prompts)
 
-    def score(self, row: QARow, answer: str | None = None) -> ScoreWish:
+    def score(self, row: QARow, answer: str | None = None, *, whole: bool = False) -> ScoreWish:
         """Wish for the scores of a row's question with its own answer, or with another one.
+
+        Unless the ``whole`` text is asked for, only the NLL and the hits of the answer are told.
 
         Raises:
             DatasetError: The answer is empty, or the question leaves no room for it.
@@ -109,7 +122,11 @@ class Pass:
             self._texts[example.input_ids] = len(self._texts)
             self._examples.append(example)
             self._ends.append(ends)
-        return ScoreWish(self._texts[example.input_ids], example.prompt_length - 1, ends)
+            self._whole.append(False)
+        text = self._texts[example.input_ids]
+        # The same text with its answer beginning elsewhere is another wish, which the first one's answer may not hold.
+        self._whole[text] |= whole or example.prompt_length != self._examples[text].prompt_length
+        return ScoreWish(text, example.prompt_length - 1, ends)
 
     def ask(self, row: QARow, question: str | None = None) -> AnswerWish | None:
         """Wish for the answer to a row's question, or to another wording of it.
@@ -174,7 +191,12 @@ class Pass:
         )
         answers = yield from reported(asking, "Asking questions", lane)
         scoring = token_scores(
-            model, self._examples, ends=self._ends, batch_size=batch_size, autocast_dtype=autocast_dtype
+            model,
+            self._examples,
+            ends=self._ends,
+            whole=self._whole,
+            batch_size=batch_size,
+            autocast_dtype=autocast_dtype,
         )
         scores = yield from reported(scoring, "Scoring texts", lane)
         return Passed(scores, answers, {})

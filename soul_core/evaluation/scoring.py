@@ -22,6 +22,8 @@ from soul_core.evaluation.generation import Count
 _MOST_LOGITS = 1 << 26
 # What is computed of them is computed of so many at once: temporaries of 16 MB are reused, larger ones are not.
 _AT_ONCE = 1 << 22
+# A CPU is fastest with what its caches hold: with more tokens in a forward each of them takes longer.
+_MOST_TOKENS_ON_CPU = 2048
 
 
 class _Chunk(NamedTuple):
@@ -70,40 +72,54 @@ def token_scores(
     examples: Sequence[Example],
     *,
     ends: Sequence[bool],
+    whole: Sequence[bool] | None = None,
     batch_size: int = 96,
     autocast_dtype: torch.dtype | None = None,
 ) -> Generator[Count, None, list[TokenScores]]:
-    """Score every token of every example but its first, one forward for each; yields after each batch.
+    """Score every token of every example but its first; yields after each batch.
 
     Args:
         model: Any causal language model.
         examples: What to score.
         ends: For each example, whether its last token is an end of sequence put behind the answer.
+        whole: For each example, whether anyone asks for more than the NLL and the hits of its answer; all by default.
+            The others have NaN and no hit on their prompt, and NaN for mean and deviation.
         batch_size: Most rows per forward.
         autocast_dtype: Reduced precision of the forward, or None; the softmax is fp32 either way.
 
     Returns:
         The scores in the order of the examples.
     """
+    asked = [True] * len(examples) if whole is None else whole
+    starts = [1 if all_of else e.prompt_length for e, all_of in zip(examples, asked, strict=True)]
     found: list[TokenScores | None] = [None] * len(examples)
     done = 0
-    for chunk in _forwards(model, examples, [1] * len(examples), batch_size, autocast_dtype):
-        with evaluating(model, None):
-            at_once = max(1, _AT_ONCE // chunk.logits_AV.shape[-1])
-            parts = [
-                _statistics(logits, label)
-                for logits, label in zip(chunk.logits_AV.split(at_once), chunk.label_A.split(at_once), strict=True)
-            ]
-            hits, *flat = (np.concatenate(of) for of in zip(*parts, strict=True))
-        start = 0
-        for i in chunk.rows:
-            own = slice(start, start + len(examples[i].input_ids) - 1)
-            nll, mean, deviation = (values[own] for values in flat)
-            found[i] = TokenScores(nll, hits[own], mean, deviation, examples[i].prompt_length - 1, ends[i])
-            start = own.stop
-        done += len(chunk.rows)
-        yield Count(done, len(examples))
+    for part in (True, False):
+        rows = [i for i, all_of in enumerate(asked) if all_of is part]
+        for chunk in _forwards(model, examples, starts, batch_size, autocast_dtype, rows=rows):
+            with evaluating(model, None):
+                at_once = max(1, _AT_ONCE // chunk.logits_AV.shape[-1])
+                parts = [
+                    (_statistics if part else _answer_statistics)(logits, label)
+                    for logits, label in zip(chunk.logits_AV.split(at_once), chunk.label_A.split(at_once), strict=True)
+                ]
+                hits, *flat = (np.concatenate(of) for of in zip(*parts, strict=True))
+            start = 0
+            for i in chunk.rows:
+                size, first = len(examples[i].input_ids) - 1, starts[i] - 1
+                own = slice(start, start + size - first)
+                hit_T = np.zeros(size, dtype=bool)
+                hit_T[first:] = hits[own]
+                nll, mean, deviation = (_from(first, values[own]) for values in flat)
+                found[i] = TokenScores(nll, hit_T, mean, deviation, examples[i].prompt_length - 1, ends[i])
+                start = own.stop
+            done += len(chunk.rows)
+            yield Count(done, len(examples))
     return [scores for scores in found if scores is not None]
+
+
+def _from(first: int, values: Floats) -> Floats:
+    return np.concatenate([np.full(first, np.nan), values])
 
 
 def _statistics(logits_AV: Tensor, label_A: Tensor) -> tuple[npt.NDArray[Any], ...]:
@@ -119,24 +135,41 @@ def _statistics(logits_AV: Tensor, label_A: Tensor) -> tuple[npt.NDArray[Any], .
     return (hit_A.cpu().numpy(), *(t.double().cpu().numpy() for t in (-own_A, mean_A, deviation_A)))
 
 
+def _answer_statistics(logits_AV: Tensor, label_A: Tensor) -> tuple[npt.NDArray[Any], ...]:
+    """As ``_statistics``, without the two that only attacks on whole texts read: NaN in their place."""
+    nll_A = F.cross_entropy(logits_AV, label_A, reduction="none").double().cpu().numpy()
+    hit_A = logits_AV.argmax(dim=-1) == label_A
+    return hit_A.cpu().numpy(), nll_A, np.full_like(nll_A, np.nan), np.full_like(nll_A, np.nan)
+
+
 def _forwards(
     model: PreTrainedModel,
     examples: Sequence[Example],
     starts: Sequence[int],
     batch_size: int,
     autocast_dtype: torch.dtype | None,
+    rows: Sequence[int] | None = None,
 ) -> Iterator[_Chunk]:
     """Forwards over examples of similar length, with the logits that predict the tokens from ``starts`` on."""
     if batch_size < 1:
         raise ValueError(f"batch_size {batch_size}")
-    order = sorted(range(len(examples)), key=lambda i: (len(examples[i].input_ids), starts[i]))
+    chosen = range(len(examples)) if rows is None else rows
+    order = sorted(chosen, key=lambda i: (len(examples[i].input_ids), starts[i]))
     start = 0
     while start < len(order):
-        rows = order[start : start + batch_size]
-        width = max(len(examples[i].input_ids) for i in rows)
-        rows = rows[: max(1, _MOST_LOGITS // (width * model.config.get_text_config().vocab_size))]
-        yield _forward(model, rows, [examples[i] for i in rows], [starts[i] for i in rows], autocast_dtype)
-        start += len(rows)
+        most = _most_rows(model, [len(examples[i].input_ids) for i in order[start : start + batch_size]])
+        part = order[start : start + most]
+        yield _forward(model, part, [examples[i] for i in part], [starts[i] for i in part], autocast_dtype)
+        start += len(part)
+
+
+def _most_rows(model: PreTrainedModel, widths: Sequence[int]) -> int:
+    """How many of so many rows fit into one forward, by its logits and on a CPU by its tokens."""
+    vocabulary: int = model.config.get_text_config().vocab_size
+    most = _MOST_LOGITS // (max(widths) * vocabulary)
+    if device_of(model).type == "cpu":
+        most = min(most, _MOST_TOKENS_ON_CPU // max(widths))
+    return min(len(widths), max(1, most))
 
 
 def _forward(

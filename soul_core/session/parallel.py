@@ -27,7 +27,7 @@ from soul_core.events import Event, Progress, StepReport
 from soul_core.models.device import pick_device
 from soul_core.models.memory import shape_of
 from soul_core.models.shelf import Shelf
-from soul_core.session.needed import needed_bytes
+from soul_core.session.needed import PROCESS, needed_bytes
 from soul_core.session.plugins import load_plugin
 from soul_core.session.room import available_bytes
 from soul_core.session.trials import (
@@ -44,8 +44,6 @@ from soul_core.session.trials import (
 
 HEARTBEAT = 0.25
 """Seconds after which the caller gets word even if nothing happens, and between two words of one worker."""
-PROCESS_BYTES = 600 << 20
-"""What Python and torch take before any model is loaded."""
 _END_SECONDS = 5.0
 
 
@@ -102,7 +100,7 @@ def usual_jobs(config: RaceConfig) -> int:
     device = pick_device()
     if device.type != "cpu":
         return 1
-    room = available_bytes(device) / (needed_bytes(config, shape_of(config.model), gold=True) + PROCESS_BYTES)
+    room = available_bytes(device) / (needed_bytes(config, shape_of(config.model), gold=True) + PROCESS)
     return max(1, int(min(torch.get_num_threads(), room)))
 
 

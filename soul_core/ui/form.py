@@ -21,6 +21,7 @@ OTHER = "other"
 SAME_SETTINGS = "same-settings"
 OWN_FIELDS = ("model", "task", "preset", "lanes", "epochs", "seed")
 SHARED_FIELDS = tuple(name for name in RaceConfig.model_fields if name not in OWN_FIELDS)
+MEMORY_FIELDS = ("checkpointing", "micro_batch")
 WEIGHT_FIELDS = tuple(WeightsConfig.model_fields)
 LORA_FIELDS = tuple(name for name in WEIGHT_FIELDS if name != "kind")
 OBJECTIVE_FIELDS = tuple(name for name in ObjectiveConfig.model_fields if name != "name")

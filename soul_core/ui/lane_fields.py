@@ -11,7 +11,17 @@ from soul_core.objectives import find_objective
 from soul_core.session.presets import ALL_WEIGHTS
 from soul_core.ui import ids, text
 from soul_core.ui.fields import field_for
-from soul_core.ui.form import FO_FIELDS, LORA_FIELDS, PAIR, SO_FIELDS, Form, Layout, Values, preset_values
+from soul_core.ui.form import (
+    FO_FIELDS,
+    LORA_FIELDS,
+    MEMORY_FIELDS,
+    PAIR,
+    SO_FIELDS,
+    Form,
+    Layout,
+    Values,
+    preset_values,
+)
 from soul_core.ui.picker import has_retain, is_trained, retain_choices
 
 Updates = dict[Any, Any]
@@ -88,8 +98,13 @@ def lane_fields(form: Form, layout: Layout) -> LaneFields:
     values = preset_values(form.preset, form.objective, layout.own)
     groups: dict[str, dict[str, gr.components.Component]] = {}
     control = gr.Checkbox(False, label=text.CONTROL, info=text.CONTROL_HELP, elem_id=ids.CONTROL)
-    with gr.Accordion(text.SHARED_SETTINGS, open=False), gr.Row(elem_classes=["soul-grid"]):
-        groups["shared"] = {name: field_for(RaceConfig, name) for name in layout.groups["shared"]}
+    groups["shared"] = {}
+    for title, fields in (
+        (text.SHARED_SETTINGS, [name for name in layout.groups["shared"] if name not in MEMORY_FIELDS]),
+        (text.MEMORY_SETTINGS, MEMORY_FIELDS),
+    ):
+        with gr.Accordion(title, open=False), gr.Row(elem_classes=["soul-grid"]):
+            groups["shared"] |= {name: field_for(RaceConfig, name) for name in fields}
     with gr.Column(elem_classes=["soul-stack"]) as pair:
         with gr.Accordion(text.WEIGHT_SETTINGS, open=False), gr.Row(elem_classes=["soul-grid"]):
             groups["weights"] = {

@@ -8,7 +8,7 @@ import gradio as gr
 
 from soul_core.config import RaceConfig
 from soul_core.data.tasks import TASKS, subjects_of
-from soul_core.errors import ModelError, SoulError
+from soul_core.errors import ModelError, RunError, SoulError
 from soul_core.session.presets import ALL_WEIGHTS
 from soul_core.session.presets import PRESETS as RACE_PRESETS
 from soul_core.ui import ids, text
@@ -251,7 +251,7 @@ def wire_estimate(
     def estimate(state: dict[str, str] | None, *values: Any) -> str:
         try:
             return estimate_html(desk.estimate(panel.form(*values).config(), owner=owner_of(state)))
-        except ModelError as error:
+        except (ModelError, RunError) as error:  # not here yet, or too large: told with what would fit
             return estimate_html(str(error))
         except SoulError:
             return estimate_html("")  # the line below the form says what is wrong

@@ -60,6 +60,7 @@ PRESET_OF_METHODS = (
 PRESET = "Race preset"
 ADVANCED = "Advanced settings"
 SHARED_SETTINGS = "Shared by all"
+MEMORY_SETTINGS = "Memory"
 WEIGHT_SETTINGS = "Weights"
 LANE_SETTINGS = {"fo": "FO: first order", "so": "SO: second order"}
 CONTROL = "Add the sign-momentum control"

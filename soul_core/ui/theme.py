@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from soul_core.ui import text, text_host
 from soul_core.ui.address_params import words as address_words
+from soul_core.ui.early import EarlyScript
 from soul_core.ui.lessons import words as lesson_words
 
 STATIC = Path(__file__).parent / "static"
 ASSETS_URL = "soul-assets"
 PLOTLY_URL = "soul-plotly"
+FIRST = "frames.js"
+"""Runs before Gradio's own scripts."""
 SCRIPTS = ("copy.js", "page.js", "reach.js", "scores.js", "runs.js", "address.js", "learn.js")
 STYLES = ("page.css", "scores.css", "data.css", "probe.css", "host.css", "runs.css", "learn.css")
 MOST_UPLOADED = "200mb"
@@ -117,6 +121,11 @@ def head() -> str:
     return f"<script>window.SOUL_WORDS = {payload};</script>{scripts}"
 
 
+def first_script() -> str:
+    """The tag of what must run before Gradio's own scripts."""
+    return f'<script src="{ASSETS_URL}/{FIRST}"></script>'
+
+
 def sign_in_html() -> str:
     """What stands over the form where people sign in; it brings our colours, which that page has from nowhere else."""
     style = f'<link rel="stylesheet" href="{ASSETS_URL}/page.css">'
@@ -161,7 +170,7 @@ def launch_arguments() -> dict[str, Any]:
         "theme": theme(),
         "css_paths": [STATIC / name for name in STYLES],
         "head": head(),
-        "app_kwargs": {"routes": static_routes()},
+        "app_kwargs": {"routes": static_routes(), "middleware": [Middleware(EarlyScript, tag=first_script())]},
         "max_file_size": MOST_UPLOADED,
         "footer_links": ["api"],
         "run_history": False,

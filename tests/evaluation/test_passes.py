@@ -12,7 +12,7 @@ from soul_core.evaluation.generation import decode_answer
 from soul_core.evaluation.passes import Pass
 from tests.evaluation.counting import Counted
 from tests.evaluation.helpers import lively_model, run_out
-from tests.tiny import ARCHITECTURES, tiny_tokenizer
+from tests.tiny import ALL_ARCHITECTURES, ARCHITECTURES, tiny_tokenizer
 
 ROWS = tuple(
     QARow(
@@ -108,7 +108,9 @@ def test_scores_do_not_depend_on_batch_size_or_padding_side(arch: str):
     model, scores = lively_model(arch), {}
     for batch_size in (1, 5, 64):
         wanted = fresh()
-        wishes = [wanted.score(row, answer) for row in ROWS for answer in (row.answer, *row.perturbed_answers)]
+        wishes = [
+            wanted.score(row, answer, whole=True) for row in ROWS for answer in (row.answer, *row.perturbed_answers)
+        ]
         _, passed = run_out(wanted.run(model, max_new_tokens=1, batch_size=batch_size))
         scores[batch_size] = [passed.scores(wish) for wish in wishes]
     width = 3 + max(len(wanted.example(wish).input_ids) for wish in wishes)
@@ -117,6 +119,36 @@ def test_scores_do_not_depend_on_batch_size_or_padding_side(arch: str):
         for batch_size in scores:
             assert scores[batch_size][i].nll_T == pytest.approx(left, rel=1e-5, abs=1e-5)
             assert scores[batch_size][i].mean_T == pytest.approx(scores[1][i].mean_T, rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize("arch", ALL_ARCHITECTURES)
+def test_answers_that_are_asked_for_alone_score_as_in_whole_texts(arch: str, monkeypatch):
+    model, together, singly = lively_model(arch), fresh(), fresh()
+    wishes = [together.score(row, answer) for row in ROWS for answer in (row.answer, *row.perturbed_answers)]
+    for row in ROWS:
+        for answer in (row.answer, *row.perturbed_answers):
+            singly.score(row, answer, whole=True)
+    _, whole = run_out(singly.run(model, max_new_tokens=1, batch_size=1))
+    for most_tokens in (1, 64, 2048):
+        monkeypatch.setattr(scoring, "_MOST_TOKENS_ON_CPU", most_tokens)
+        with Counted(model) as counted:
+            _, passed = run_out(together.run(model, max_new_tokens=1, batch_size=5))
+        assert counted.scored_rows == len(wishes) == 12
+        for wish in wishes:
+            ours, theirs = passed.scores(wish), whole.scores(wish)
+            assert ours.answer_nll_T == pytest.approx(theirs.answer_nll_T, rel=1e-5, abs=1e-5)
+            assert ours.answer_hit_T.tolist() == theirs.answer_hit_T.tolist()
+            assert len(ours.nll_T) == len(theirs.nll_T) and np.isnan(ours.nll_T[: ours.answer_from]).all()
+    assert np.ptp([passed.scores(wish).loss for wish in wishes]) > 0.2  # the model tells the texts apart
+
+
+def test_a_text_that_anyone_wants_whole_is_told_whole():
+    for first, second in ((True, False), (False, True)):
+        wanted, model = fresh(), lively_model("llama")
+        wanted.score(ROWS[0], whole=first)
+        wish = wanted.score(ROWS[0], whole=second)
+        _, passed = run_out(wanted.run(model, max_new_tokens=1))
+        assert wanted.texts == 1 and np.isfinite(passed.scores(wish).nll_T).all()
 
 
 def test_an_answer_that_was_cut_has_lost_its_end_and_running_text_never_had_one():
@@ -157,7 +189,7 @@ def test_nothing_wished_for_is_nothing_done():
 
 def test_every_tokens_statistics_are_their_definition_however_many_are_computed_at_once(monkeypatch):
     model, wanted = lively_model("llama"), fresh()
-    wish = wanted.score(ROWS[1])
+    wish = wanted.score(ROWS[1], whole=True)
     ids = wanted.example(wish).input_ids
     with torch.no_grad():
         log_p = model(torch.tensor([ids])).logits[0, :-1].double().log_softmax(-1)

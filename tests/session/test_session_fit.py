@@ -1,5 +1,6 @@
 """What makes a race fit changes nothing of its result: checkpointing to the bit, parts of a batch up to rounding."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -164,3 +165,13 @@ def test_an_architecture_without_checkpointing_says_so(tiny_model_folder, monkey
     monkeypatch.setattr("transformers.LlamaPreTrainedModel.supports_gradient_checkpointing", False)
     with pytest.raises(ConfigError, match=r"has no gradient checkpointing\. Set it to off"):
         lane_of(config, config.lanes[0])
+
+
+def test_a_lane_with_states_in_8_bits_says_how_far_off_they_are_and_one_in_fp32_does_not(tiny_model_folder, tmp_path):
+    entry = tiny_lane("so")
+    small = entry.but(name="so8", optimizer=entry.optimizer.but(state="int8"))
+    folder = new_run(tmp_path / "run", tiny_config(tiny_model_folder("llama"), lanes=(entry, small)))
+    ended = {event.lane: event.message for event in run(folder.config, folder) if isinstance(event, LaneEnded)}
+    assert "8 bits" not in ended["so"]
+    said = re.search(r"kept in 8 bits: ([\d.]+) % off", ended["so8"])
+    assert said is not None and float(said[1]) < 10
