@@ -67,8 +67,17 @@ def in_threads(size: int, work: Callable[[ThreadPeer], Any]) -> list[Any]:
             together.barrier.abort()
             raise
 
-    with ThreadPoolExecutor(size) as pool:
-        futures = [pool.submit(one, rank) for rank in range(size)]
+    # Which attention is allowed is a setting of the whole process, and threads that set it for a while put back what
+    # another had set.
+    backends = torch.backends.cuda
+    kinds = ("flash", "mem_efficient", "math", "cudnn")
+    allowed = {name: getattr(backends, f"{name}_sdp_enabled")() for name in kinds}
+    try:
+        with ThreadPoolExecutor(size) as pool:
+            futures = [pool.submit(one, rank) for rank in range(size)]
+    finally:
+        for name, on in allowed.items():
+            getattr(backends, f"enable_{name}_sdp")(on)
     errors = [future.exception() for future in futures if future.exception()]
     for error in errors:
         if not isinstance(error, threading.BrokenBarrierError):

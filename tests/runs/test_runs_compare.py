@@ -21,10 +21,10 @@ LANES = config().lanes
 def test_a_run_and_itself_differ_in_nothing(tmp_path: Path):
     folder = kept_run(RunStore(tmp_path))
     found = compare_runs(folder, folder)
-    # 14 settings that lanes share; AdamW reads lr, β1, β2 and weight decay beside its name, Sophia five more; each
+    # 16 settings that lanes share; AdamW reads lr, β1, β2 and weight decay beside its name, Sophia six more; each
     # lane has objective, γ, retain term and kind of weights.
     assert found.settings == ()
-    assert found.same == 14 + (5 + 4) + (10 + 4)
+    assert found.same == 16 + (5 + 4) + (11 + 4)
     assert found.names == (folder.run_id, folder.run_id)
     assert found.curves[0] == found.curves[1]
     assert found.notes == ()
