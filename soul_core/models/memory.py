@@ -172,8 +172,8 @@ def activation_bytes(
     """
     weights = weights or WeightsConfig()
     share = _BF16_SHARE if weights.kind == "bfloat16" else _AUTOCAST_SHARE if autocast else 1.0
-    # Per adapter what the layer gives, it gives, and that scaled: they leave holes that stay empty (measured).
-    adapters = sum(3 * layer.outputs + weights.rank for layer in _chosen(shape, weights)) / shape.layers
+    # Of each adapter its own output as well: autograd does not keep it, but its place stays taken (measured).
+    adapters = sum(layer.outputs + weights.rank for layer in _chosen(shape, weights)) / shape.layers
     per_layer = share * (_PER_WIDTH * shape.hidden + _PER_INNER * shape.inner + adapters)
     copies = BF16 * shape.parameters if autocast and weights.kind != "bfloat16" else 0
     if checkpointing:

@@ -88,9 +88,9 @@ def test_activations_by_hand():
     assert activation_bytes(SHAPE, 5, autocast=True) == round(0.7 * 360 * 5 * 4) + 2000
     bf16 = WeightsConfig(kind="bfloat16")
     assert activation_bytes(SHAPE, 5, autocast=True, weights=bf16) == activation_bytes(SHAPE, 5, weights=bf16)
-    # LoRA of rank 2 on two layers of 10 outputs: 3 * 10 + 2 each.
+    # LoRA of rank 2 on two layers of 10 outputs: 10 + 2 each.
     lora = WeightsConfig(kind="lora", rank=2)
-    assert activation_bytes(SHAPE, 5, weights=lora) == (360 + 2 * 32) * 5 * 4
+    assert activation_bytes(SHAPE, 5, weights=lora) == (360 + 2 * 12) * 5 * 4
 
 
 def test_logits_by_hand_whole_and_in_parts():
