@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from soul_core.optim import native
 from soul_core.optim.blocks import Scratch, blocks
 
 FUSED_ON = frozenset({"cpu", "cuda"})
@@ -54,13 +55,18 @@ class AdamW(torch.optim.AdamW):
             root = (1 - beta2**taken).sqrt()
             scale = group["lr"] * root / (1 - beta1**taken)
             decayed = group["lr"] * group["weight_decay"]
-            for m, v, p in blocks([s["exp_avg"] for s in states], [s["exp_avg_sq"] for s in states], params):
-                # The Adam step is lr (m / bias1) / (sqrt(v) / root + eps) = scale * m / (sqrt(v) + eps * root), and
-                # p_new = (1 - decayed) p_old - step gives p_old - p_new = (step + decayed * p_new) / (1 - decayed).
-                root_N = self._scratch.gather(0, v).sqrt_().add_(group["eps"] * root)
-                move_N = self._scratch.gather(1, m).div_(root_N)
+            # The Adam step is lr (m / bias1) / (sqrt(v) / root + eps) = scale * m / (sqrt(v) + eps * root), and
+            # p_new = (1 - decayed) p_old - step gives p_old - p_new = (step + decayed * p_new) / (1 - decayed).
+            moments = [s["exp_avg"] for s in states], [s["exp_avg_sq"] for s in states]
+            eps, of_weights = group["eps"] * root, decayed / scale if decayed else 0.0
+            if native.fits(params, *moments) and native.library() is not None:
+                squares = native.measure(params, *moments, decay=float(of_weights), eps=float(eps))
+                norms.append(squares.sqrt() * scale / (1 - decayed))
+                continue
+            for m, v, p in blocks(*moments, params):
+                move_N = self._scratch.gather(1, m).div_(self._scratch.gather(0, v).sqrt_().add_(eps))
                 if decayed:
-                    move_N.add_(self._scratch.gather(0, p).mul_(decayed / scale))
+                    move_N.add_(self._scratch.gather(0, p).mul_(of_weights))
                 norms.append(torch.linalg.vector_norm(move_N) * scale / (1 - decayed))
         if norms:
             self.update_norm = torch.linalg.vector_norm(torch.stack(norms))

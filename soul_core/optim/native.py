@@ -1,4 +1,4 @@
-"""Sophia's step as one pass over memory on the CPU, compiled in a fraction of a second. It knows no optimizer class.
+"""Optimizer steps as one pass over memory on the CPU, compiled in a fraction of a second. It knows no optimizer class.
 
 A step put together from torch's operations reads and writes each number about ten times. This loop reads weight,
 momentum, curvature and gradient once. Every operation is rounded as torch rounds it, so that the weights are the same
@@ -73,12 +73,35 @@ static void fold_row(const Row *row, int64_t i, int64_t last, float weight, floa
     for (int64_t k = i; k < last; k++) h[k] = lerp(h[k], factor ? g[k] * g[k] * factor : g[k], weight);
 }
 
+/* What Adam moves by, in units of its scale: h holds the average of squares, and decay is of the weights after it. */
+static void measure_row(const Row *row, int64_t i, int64_t last, float decay, float eps, double *sum) {
+    const float *restrict p = row->p, *restrict m = row->m, *restrict h = row->h;
+    while (i < last) {
+        const int64_t end = i + PIECE < last ? i + PIECE : last;
+        float squares = 0;
+        #pragma omp simd reduction(+ : squares)
+        for (int64_t k = i; k < end; k++) {
+            const float move = m[k] / (sqrtf(h[k]) + eps) + decay * p[k];
+            squares += move * move;
+        }
+        *sum += squares;
+        i = end;
+    }
+}
+
 /* Coordinates first to last of all rows laid end to end; sums gets clipped coordinates and squared moves, in lr. */
 void step(const Row *rows, int64_t first, int64_t last, float lr, float weight, float rho, float decay, float eps,
           double *sums) {
     for (int64_t at = 0; at < last; at += rows++->size) {
         const int64_t begin = first > at ? first - at : 0, end = last - at < rows->size ? last - at : rows->size;
         if (begin < end) step_row(rows, begin, end, lr, weight, rho, decay, eps, sums);
+    }
+}
+
+void measure(const Row *rows, int64_t first, int64_t last, float decay, float eps, double *sum) {
+    for (int64_t at = 0; at < last; at += rows++->size) {
+        const int64_t begin = first > at ? first - at : 0, end = last - at < rows->size ? last - at : rows->size;
+        if (begin < end) measure_row(rows, begin, end, decay, eps, sum);
     }
 }
 
@@ -109,7 +132,8 @@ def library() -> ctypes.CDLL | None:
     rows, count, number = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
     found.step.argtypes = [rows, count, count, *[number] * 5, ctypes.c_void_p]
     found.fold.argtypes = [rows, count, count, number, number]
-    found.step.restype = found.fold.restype = None
+    found.measure.argtypes = [rows, count, count, number, number, ctypes.c_void_p]
+    found.step.restype = found.fold.restype = found.measure.restype = None
     return found
 
 
@@ -165,6 +189,25 @@ def fold(curvatures: Sequence[Tensor], gradients: Sequence[Tensor], *, beta2: fl
         compiled.fold(rows, *share, 1 - beta2, factor or 0.0)
 
     _on_threads(one, _shares(sum(rows[4::5])))
+
+
+def measure(
+    weights: Sequence[Tensor], momenta: Sequence[Tensor], squares: Sequence[Tensor], *, decay: float, eps: float
+) -> Tensor:
+    """The sum of ``(m / (sqrt(v) + eps) + decay * p)^2`` over all coordinates, 0-dim; nothing is written."""
+    compiled = library()
+    if compiled is None:
+        raise ValueError("no C compiler was found; ask library() before")
+    rows = _rows(weights, momenta, squares, weights)
+    shares = _shares(sum(rows[4::5]))
+    sums = [ctypes.c_double() for _ in shares]
+
+    def one(share: tuple[int, tuple[int, int]]) -> None:
+        place, (first, last) = share
+        compiled.measure(rows, first, last, decay, eps, ctypes.byref(sums[place]))
+
+    _on_threads(one, list(enumerate(shares)))
+    return torch.tensor(sum(each.value for each in sums))
 
 
 def _rows(*columns: Sequence[Tensor]) -> ctypes.Array[ctypes.c_int64]:

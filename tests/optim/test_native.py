@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from soul_core.optim import fused, native
+from soul_core.optim.adamw import AdamW
 from soul_core.optim.sophia import EPS, Sophia
 
 needs_a_compiler = pytest.mark.skipif(native.library() is None, reason="no C compiler here")
@@ -136,3 +137,31 @@ def test_only_fp32_in_one_piece_is_given_to_the_loops():
         assert fused.kernels_for([x], [x], [other]) is None
         assert fused.kernels_for([x, other], [x, x], [x, x]) is None
     assert fused.kernels_for([]) is None
+
+
+@needs_a_compiler
+def test_what_adam_moves_by_by_hand():
+    weights, momenta, squares = torch.tensor([2.0, -1.0]), torch.tensor([3.0, 0.0]), torch.tensor([4.0, 0.0])
+    # 3 / (2 + 1) + 0.5 * 2 = 2; 0 / (0 + 1) + 0.5 * -1 = -0.5.
+    found = native.measure([weights], [momenta], [squares], decay=0.5, eps=1.0)
+    assert found.item() == pytest.approx(4.25)
+    assert weights.tolist() == [2.0, -1.0] and momenta.tolist() == [3.0, 0.0] and squares.tolist() == [4.0, 0.0]
+
+
+@needs_a_compiler
+def test_the_norm_of_adams_step_is_that_of_torchs_operations_and_of_the_weights_themselves(monkeypatch):
+    found = []
+    for compiled in (True, False):
+        if not compiled:
+            monkeypatch.setattr(native, "library", lambda: None)
+        params, generator = parameters(), torch.Generator().manual_seed(1)
+        optimizer = AdamW([{"params": params}], lr=0.01, weight_decay=0.1)
+        for _ in range(3):
+            before = torch.cat([p.detach().reshape(-1).clone() for p in params])
+            for p in params:
+                p.grad = torch.randn(p.shape, generator=generator)
+            optimizer.step()
+            moved = torch.cat([p.detach().reshape(-1) for p in params]) - before
+            assert optimizer.update_norm.item() == pytest.approx(moved.double().norm().item(), rel=1e-4)
+        found.append(optimizer.update_norm.item())
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
