@@ -7,22 +7,19 @@ bit for bit with a compiler and without one; no machine needs to have one.
 
 import ctypes
 import functools
-import itertools
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-T = TypeVar("T")
-
 COMPILERS = ("cc", "gcc", "clang")
-FLAGS = ("-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd")
+FLAGS = ("-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
+THREADS = ("-fopenmp", "-fopenmp-simd")
+"""The first that the compiler takes: torch's own threads, or one."""
 SECONDS = 30.0
 """How long a compiler may take: it needs 0.2 s."""
 
@@ -90,26 +87,44 @@ static void measure_row(const Row *row, int64_t i, int64_t last, float decay, fl
 }
 
 /* Coordinates first to last of all rows laid end to end; sums gets clipped coordinates and squared moves, in lr. */
-void step(const Row *rows, int64_t first, int64_t last, float lr, float weight, float rho, float decay, float eps,
-          double *sums) {
+static void step_share(const Row *rows, int64_t first, int64_t last, float lr, float weight, float rho, float decay,
+                       float eps, double *sums) {
     for (int64_t at = 0; at < last; at += rows++->size) {
         const int64_t begin = first > at ? first - at : 0, end = last - at < rows->size ? last - at : rows->size;
         if (begin < end) step_row(rows, begin, end, lr, weight, rho, decay, eps, sums);
     }
 }
 
-void measure(const Row *rows, int64_t first, int64_t last, float decay, float eps, double *sum) {
+static void measure_share(const Row *rows, int64_t first, int64_t last, float decay, float eps, double *sum) {
     for (int64_t at = 0; at < last; at += rows++->size) {
         const int64_t begin = first > at ? first - at : 0, end = last - at < rows->size ? last - at : rows->size;
         if (begin < end) measure_row(rows, begin, end, decay, eps, sum);
     }
 }
 
-void fold(const Row *rows, int64_t first, int64_t last, float weight, float factor) {
+static void fold_share(const Row *rows, int64_t first, int64_t last, float weight, float factor) {
     for (int64_t at = 0; at < last; at += rows++->size) {
         const int64_t begin = first > at ? first - at : 0, end = last - at < rows->size ? last - at : rows->size;
         if (begin < end) fold_row(rows, begin, end, weight, factor);
     }
+}
+
+/* Split between threads; each has sums of its own, which are added up in their order. */
+#define EACH_SHARE _Pragma("omp parallel for num_threads(threads) schedule(static, 1)") \
+    for (int i = 0; i < threads; i++)
+#define SHARE total * i / threads, total * (i + 1) / threads
+
+void step(const Row *rows, int64_t total, int threads, float lr, float weight, float rho, float decay, float eps,
+          double *sums) {
+    EACH_SHARE step_share(rows, SHARE, lr, weight, rho, decay, eps, sums + 2 * i);
+}
+
+void measure(const Row *rows, int64_t total, int threads, float decay, float eps, double *sums) {
+    EACH_SHARE measure_share(rows, SHARE, decay, eps, sums + i);
+}
+
+void fold(const Row *rows, int64_t total, int threads, float weight, float factor) {
+    EACH_SHARE fold_share(rows, SHARE, weight, factor);
 }
 """
 
@@ -123,16 +138,20 @@ def library() -> ctypes.CDLL | None:
     with tempfile.TemporaryDirectory(prefix="soul-native-", ignore_cleanup_errors=True) as place:
         source, built = Path(place, "sophia.c"), Path(place, "sophia.so")
         source.write_text(_SOURCE, encoding="utf-8")
-        words = [compiler, *FLAGS, "-shared", "-fPIC", str(source), "-o", str(built), "-lm"]
-        try:
-            subprocess.run(words, check=True, capture_output=True, timeout=SECONDS)  # noqa: S603 - our own source
-            found = ctypes.CDLL(str(built))
-        except (OSError, subprocess.SubprocessError):
+        for threads in THREADS:
+            words = [compiler, *FLAGS, threads, "-shared", "-fPIC", str(source), "-o", str(built), "-lm"]
+            try:
+                subprocess.run(words, check=True, capture_output=True, timeout=SECONDS)  # noqa: S603 - our own source
+                found = ctypes.CDLL(str(built))
+                break
+            except (OSError, subprocess.SubprocessError):
+                continue
+        else:
             return None
-    rows, count, number = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
-    found.step.argtypes = [rows, count, count, *[number] * 5, ctypes.c_void_p]
-    found.fold.argtypes = [rows, count, count, number, number]
-    found.measure.argtypes = [rows, count, count, number, number, ctypes.c_void_p]
+    rows, count, how_many, number = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int, ctypes.c_float
+    found.step.argtypes = [rows, count, how_many, *[number] * 5, ctypes.c_void_p]
+    found.fold.argtypes = [rows, count, how_many, number, number]
+    found.measure.argtypes = [rows, count, how_many, number, number, ctypes.c_void_p]
     found.step.restype = found.fold.restype = found.measure.restype = None
     return found
 
@@ -166,16 +185,11 @@ def step(
     if compiled is None:
         raise ValueError("no C compiler was found; ask library() before")
     rows = _rows(weights, momenta, curvatures, gradients)
-    shares = _shares(sum(rows[4::5]))
-    sums = [(ctypes.c_double * 2)() for _ in shares]
-    settings = (float(lr), 1 - beta1, rho, weight_decay, eps)
-
-    def one(share: tuple[int, tuple[int, int]]) -> None:
-        place, (first, last) = share
-        compiled.step(rows, first, last, *settings, sums[place])
-
-    _on_threads(one, list(enumerate(shares)))
-    return torch.tensor(sum(pair[0] for pair in sums)), torch.tensor(sum(pair[1] for pair in sums))
+    total = sum(rows[4::5])
+    threads = _threads(total)
+    sums = (ctypes.c_double * (2 * threads))()
+    compiled.step(rows, total, threads, float(lr), 1 - beta1, rho, weight_decay, eps, sums)
+    return torch.tensor(sum(sums[0::2])), torch.tensor(sum(sums[1::2]))
 
 
 def fold(curvatures: Sequence[Tensor], gradients: Sequence[Tensor], *, beta2: float, factor: float | None) -> None:
@@ -184,11 +198,8 @@ def fold(curvatures: Sequence[Tensor], gradients: Sequence[Tensor], *, beta2: fl
     if compiled is None:
         raise ValueError("no C compiler was found; ask library() before")
     rows = _rows(curvatures, curvatures, curvatures, gradients)
-
-    def one(share: tuple[int, int]) -> None:
-        compiled.fold(rows, *share, 1 - beta2, factor or 0.0)
-
-    _on_threads(one, _shares(sum(rows[4::5])))
+    total = sum(rows[4::5])
+    compiled.fold(rows, total, _threads(total), 1 - beta2, factor or 0.0)
 
 
 def measure(
@@ -199,15 +210,11 @@ def measure(
     if compiled is None:
         raise ValueError("no C compiler was found; ask library() before")
     rows = _rows(weights, momenta, squares, weights)
-    shares = _shares(sum(rows[4::5]))
-    sums = [ctypes.c_double() for _ in shares]
-
-    def one(share: tuple[int, tuple[int, int]]) -> None:
-        place, (first, last) = share
-        compiled.measure(rows, first, last, decay, eps, ctypes.byref(sums[place]))
-
-    _on_threads(one, list(enumerate(shares)))
-    return torch.tensor(sum(each.value for each in sums))
+    total = sum(rows[4::5])
+    threads = _threads(total)
+    sums = (ctypes.c_double * threads)()
+    compiled.measure(rows, total, threads, decay, eps, sums)
+    return torch.tensor(sum(sums))
 
 
 def _rows(*columns: Sequence[Tensor]) -> ctypes.Array[ctypes.c_int64]:
@@ -220,17 +227,6 @@ def _rows(*columns: Sequence[Tensor]) -> ctypes.Array[ctypes.c_int64]:
     return (ctypes.c_int64 * len(words))(*words)
 
 
-def _shares(size: int) -> list[tuple[int, int]]:
-    """The coordinates split between as many threads as torch would use."""
-    count = max(1, min(torch.get_num_threads(), size // SHARE))
-    bounds = [size * i // count for i in range(count + 1)]
-    return list(itertools.pairwise(bounds))
-
-
-def _on_threads(one: Callable[[T], None], shares: Sequence[T]) -> None:
-    """Every share done, each on a thread: ctypes lets go of Python's lock during a call."""
-    if len(shares) == 1:
-        one(shares[0])
-        return
-    with ThreadPoolExecutor(len(shares)) as pool:
-        list(pool.map(one, shares))
+def _threads(size: int) -> int:
+    """As many threads as torch would use for so many coordinates."""
+    return max(1, min(torch.get_num_threads(), size // SHARE))
