@@ -28,7 +28,7 @@ def require_launchable(command: str, environment: Mapping[str, str] = os.environ
 @contextmanager
 def hushed(environment: Mapping[str, str] = os.environ) -> Iterator[None]:
     """Within it only the main process writes to the terminal."""
-    if rank_of(environment) == 0:
+    if rank_of(environment) == 0 or environment.get("WORLD_SIZE", "1") == "1":
         yield
         return
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):

@@ -20,6 +20,8 @@ from soul_core.objectives import Likelihoods, Losses
 from soul_core.optim import CurvaturePlan, UnlearningOptimizer
 from soul_core.optim.protocol import TakesCurvature
 
+_FOLDING = 1
+
 
 def unlearn(
     model: nn.Module,
@@ -112,6 +114,7 @@ def unlearn(
                 estimates, factor = parts.curvature(due, step, group[0])
                 if peers.any(not _finite(estimates, factor)):
                     raise Diverged(_diverged(step, "the curvature is not finite", lr))
+                torch.manual_seed(seed_of(seed, step, _FOLDING))
                 curved.update_curvature(estimates, factor=factor)
                 del estimates
             terms = parts.gradient(step, group)
@@ -122,8 +125,9 @@ def unlearn(
                 raise Diverged(_diverged(step, f"the loss is {total:g} and the norm of the gradient {norm:g}", lr))
             if due is not None and curved is not None and due.method == "squared-gradient":
                 factor = due.batch_factor or sum(int((b.labels_BT != IGNORED).sum()) for b in group)
+                torch.manual_seed(seed_of(seed, step, _FOLDING))
                 curved.update_curvature(parts.gradients(), factor=factor)
-            # Rounding draws the same numbers however many shares and processes there were.
+            # Rounding, here and above, draws the same numbers however many shares and processes there were.
             torch.manual_seed(seed_of(seed, step))
             optimizer.step()
             update_norm = optimizer.update_norm.item()
@@ -170,7 +174,11 @@ def _one_step(model: nn.Module, optimizer: UnlearningOptimizer, device: torch.de
 
 def _finite(estimates: list[Tensor], factor: float | None) -> bool:
     """Whether no coordinate of what is folded in is infinite or NaN: the largest of each tensor tells."""
-    largest = torch.stack([norm.float() for norm in torch._foreach_norm(estimates, ord=math.inf)])
+    # A process may hold an empty part of a weight that others share.
+    filled = [estimate for estimate in estimates if estimate.numel()]
+    if not filled:
+        return True
+    largest = torch.stack([norm.float() for norm in torch._foreach_norm(filled, ord=math.inf)])
     return bool((largest if factor is None else largest * largest * factor).isfinite().all())
 
 

@@ -136,9 +136,13 @@ class Parts:
             except NoRoom as error:
                 # Its frames hold the graph.
                 full = error.with_traceback(None)
-            if full.rows == 1 or self.most == 1:
+            fewer = -(-full.rows // 2)
+            if self.most:
+                # A pair that stays whole counts once in one and twice in the other.
+                fewer = min(fewer, self.most - 1)
+            if full.rows == 1 or fewer < 1:
                 raise full.error
             self.optimizer.zero_grad(set_to_none=True)
             let_go()
-            self.most = -(-full.rows // 2)
+            self.most = fewer
             self.on_shrink(step, self.most)

@@ -56,12 +56,21 @@ def _plain(groups: list[dict[str, Any]], config: OptimizerConfig) -> PlainOptimi
         factor = config.batch_factor or BATCH_FACTOR
         return SoulRelease(groups, lr=config.lr, betas=betas, rho=config.rho, batch_factor=factor)
     # Sign momentum is Sophia that nobody ever gives curvature to.
+    check_optimizer(config)
+    return Sophia(groups, lr=config.lr, betas=betas, rho=config.rho, eight_bit=config.state == "int8")
+
+
+def check_optimizer(config: OptimizerConfig) -> None:
+    """Refuse settings that do not go together, before anything is built.
+
+    Raises:
+        ConfigError: States in int8 are wanted with curvature that may be negative.
+    """
     if config.state == "int8" and config.name == "sophia" and config.curvature == "hutchinson":
         raise ConfigError(
             "States in int8 keep no negative curvature, and Hutchinson's estimate may be negative. "
             "Set States to float32, or Curvature to gnb."
         )
-    return Sophia(groups, lr=config.lr, betas=betas, rho=config.rho, eight_bit=config.state == "int8")
 
 
 def curvature_plan(config: OptimizerConfig) -> CurvaturePlan | None:

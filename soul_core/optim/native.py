@@ -129,25 +129,32 @@ void fold(const Row *rows, int64_t total, int threads, float weight, float facto
 """
 
 
+def _compiled(compiler: str) -> ctypes.CDLL | None:
+    with tempfile.TemporaryDirectory(prefix="soul-native-", ignore_cleanup_errors=True) as place:
+        source, built = Path(place, "steps.c"), Path(place, "steps.so")
+        source.write_text(_SOURCE, encoding="utf-8")
+        for threads in THREADS:
+            words = [compiler, *FLAGS, threads, "-shared", "-fPIC", str(source), "-o", str(built), "-lm"]
+            try:
+                subprocess.run(words, check=True, capture_output=True, timeout=SECONDS)  # noqa: S603 - our own source
+                return ctypes.CDLL(str(built))
+            except (OSError, subprocess.SubprocessError):
+                continue
+    return None
+
+
 @functools.cache
 def library() -> ctypes.CDLL | None:
     """The compiled loops; None where no C compiler is found or it fails."""
     compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
     if compiler is None:
         return None
-    with tempfile.TemporaryDirectory(prefix="soul-native-", ignore_cleanup_errors=True) as place:
-        source, built = Path(place, "sophia.c"), Path(place, "sophia.so")
-        source.write_text(_SOURCE, encoding="utf-8")
-        for threads in THREADS:
-            words = [compiler, *FLAGS, threads, "-shared", "-fPIC", str(source), "-o", str(built), "-lm"]
-            try:
-                subprocess.run(words, check=True, capture_output=True, timeout=SECONDS)  # noqa: S603 - our own source
-                found = ctypes.CDLL(str(built))
-                break
-            except (OSError, subprocess.SubprocessError):
-                continue
-        else:
-            return None
+    try:
+        found = _compiled(compiler)
+    except OSError:  # a full disk
+        return None
+    if found is None:
+        return None
     rows, count, how_many, number = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int, ctypes.c_float
     found.step.argtypes = [rows, count, how_many, *[number] * 5, ctypes.c_void_p]
     found.fold.argtypes = [rows, count, how_many, number, number]

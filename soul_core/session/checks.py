@@ -6,6 +6,7 @@ from soul_core.errors import ConfigError
 from soul_core.models.layers import chosen_layers
 from soul_core.models.loading import LoadedModel
 from soul_core.objectives import find_objective, needs_of, options_of
+from soul_core.optim import check_optimizer
 from soul_core.session.prompted import PromptLane
 from soul_core.session.references import layer_of
 
@@ -54,6 +55,7 @@ def check_against(config: RaceConfig, task: ForgetTask, original: LoadedModel) -
 def _check_kind(lane: LaneConfig) -> None:
     objective = find_objective(lane.objective.name)
     if objective.kind == "trained":
+        check_optimizer(lane.optimizer)
         if lane.weights.init == "fila" and lane.weights.kind != "lora":
             raise ConfigError(f"{lane.label} starts with FILA, which is a start of LoRA. Set weights to lora.")
         return

@@ -66,8 +66,8 @@ class Lane:
         self.epoch = saved.epoch if saved is not None else 0
         self.epochs = race.epochs
         self.ended = False
-        self.notes: tuple[str, ...] = ()
-        self._rows = race.micro_batch
+        self.notes = saved.notes if saved is not None else ()
+        self._rows = (saved.rows if saved is not None else 0) or race.micro_batch
         self._race = race
         self._material = material
         self._original = original
@@ -150,15 +150,23 @@ class Lane:
 
     def save_checkpoint(self, folder: Path) -> None:
         """Write weights and optimizer state in place of the last checkpoint, all of it or nothing."""
-        self._write(Saved(folder=folder, epoch=self.epoch, final=False, weight=self._weight))
+        self._write(self._saved(folder, final=False))
 
     def save_final(self, folder: Path, *, diverged: str = "") -> None:
         """Write the weights alone, as ``load_model`` reads them."""
-        self._write(Saved(folder=folder, epoch=self.epoch, final=True, diverged=diverged, weight=self._weight))
+        self._write(self._saved(folder, final=True, diverged=diverged))
 
-    @property
-    def _weight(self) -> float | None:
-        return None if find_objective(self.config.objective.name).dual is None else self._criterion.weight
+    def _saved(self, folder: Path, *, final: bool, diverged: str = "") -> Saved:
+        moves = find_objective(self.config.objective.name).dual is not None
+        return Saved(
+            folder=folder,
+            epoch=self.epoch,
+            final=final,
+            diverged=diverged,
+            weight=self._criterion.weight if moves else None,
+            rows=0 if self._rows == self._race.micro_batch else self._rows,
+            notes=self.notes,
+        )
 
     def end(self) -> LoadedModel:
         """Give up the optimizer; what is left is a model to ask."""

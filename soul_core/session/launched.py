@@ -19,7 +19,7 @@ from soul_core.events import Progress, SetScores
 from soul_core.models.memory import ModelShape
 from soul_core.models.world import World
 from soul_core.objectives import find_objective
-from soul_core.session.needed import Load, guessed
+from soul_core.session.needed import Load, guessed, keeps_int8
 from soul_core.session.room import Plan, require_room
 
 Rows = Mapping[str, tuple[QARow, ...]]
@@ -53,7 +53,7 @@ def _not_sharded(lane: LaneConfig) -> str:
         return "calculates one step of all weights, which FSDP spreads over processes. Leave it out."
     if kind == "trained" and lane.optimizer.name == "sophia" and lane.optimizer.curvature == "hutchinson":
         return "estimates curvature by second derivatives, which FSDP does not give. Use --curvature gnb."
-    if kind == "trained" and lane.optimizer.state != "float32":
+    if kind == "trained" and keeps_int8(lane.optimizer):
         return "keeps its optimizer's states in 8 bits, block by block, and FSDP cuts the blocks. Use --state float32."
     if kind == "trained" and lane.weights.init == "fila":
         return "starts with FILA, which takes whole weights apart, and FSDP spreads them. Use --init zero."

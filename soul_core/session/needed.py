@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import torch
 
-from soul_core.config import LaneConfig, RaceConfig
+from soul_core.config import LaneConfig, OptimizerConfig, RaceConfig
 from soul_core.data.prompts import encode_rows
 from soul_core.engine.head import MOST_LOGITS
+from soul_core.evaluation.generation import context_length
 from soul_core.models.loading import LoadedModel
 from soul_core.models.memory import (
     FP32,
@@ -27,6 +28,7 @@ from soul_core.models.memory import (
 )
 from soul_core.objectives import find_objective, needs_of
 from soul_core.objectives.untrained import InfluenceSettings
+from soul_core.optim import OPTIMIZERS
 from soul_core.session.material import Material
 
 _TOKENS_OF_A_ROW, _ANSWER_SHARE = 64, 2
@@ -94,12 +96,13 @@ def load_of(config: RaceConfig, material: Material, original: LoadedModel) -> Lo
         row for rows in (material.curve_rows, material.further_rows) for of_set in rows.values() for row in of_set
     ]
     examples = encode_rows(original.tokenizer, original.template, asked)
-    answer = max((len(example.input_ids) - example.prompt_length for example in examples), default=0)
-    answer = min(config.max_new_tokens, answer)
+    prompt = max((example.prompt_length for example in examples), default=0)
+    # A model that has unlearned to end goes on for as long as it may.
+    answer = min(config.max_new_tokens, max(context_length(original.model) - prompt, 1)) if examples else 0
     return Load(
         batch=Forwarded(rows=len(largest.row_B), tokens=largest.input_ids_BT.numel(), answers=largest.answer_tokens),
         asked_rows=min(_EVALUATION_BATCH, len(examples)),
-        asked_tokens=max((example.prompt_length for example in examples), default=0) + answer,
+        asked_tokens=prompt + answer,
         decode_steps=math.ceil(len(examples) / _EVALUATION_BATCH) * answer,
     )
 
@@ -164,7 +167,7 @@ def _lane_bytes(lane: LaneConfig, shape: ModelShape) -> LaneBytes:
         # A copy of the weights and the vectors of their size that the calculation holds.
         vectors = _INFLUENCE_VECTORS[InfluenceSettings(**lane.objective.options).solver]
         return LaneBytes(FP32 * shape.parameters, 0, FP32 * shape.parameters * vectors)
-    each = _INT8_STATE if lane.optimizer.state == "int8" else 1.0
+    each = _INT8_STATE if keeps_int8(lane.optimizer) else 1.0
     return lane_bytes(
         shape.parameters,
         lane.weights,
@@ -174,25 +177,33 @@ def _lane_bytes(lane: LaneConfig, shape: ModelShape) -> LaneBytes:
     )
 
 
+def keeps_int8(optimizer: OptimizerConfig) -> bool:
+    """Whether its states are in int8: the setting counts for optimizers that read it alone."""
+    return optimizer.state == "int8" and "state" in OPTIMIZERS[optimizer.name].settings
+
+
 def _gradients_of(lane: LaneConfig) -> int:
     """How many tensors in a gradient's size a step holds: what curvature is made of beside the gradient itself."""
     if lane.optimizer.name != "sophia":
         return 1
-    # Squares are beside the gradient; signs, slopes and products are there before it is.
-    return {"gnb": 1, "squared-gradient": 2, "hutchinson": 3}[lane.optimizer.curvature]
+    # Signs, slopes and products are there before the gradient is.
+    return 3 if lane.optimizer.curvature == "hutchinson" else 1
 
 
 def _step_bytes(lane: LaneConfig, shape: ModelShape, batch: Forwarded, fit: Fit, *, autocast: bool) -> int:
     """What a step of a lane keeps beside weights, states and gradients."""
-    if find_objective(lane.objective.name).kind == "prompt":
+    kind = find_objective(lane.objective.name).kind
+    if kind == "prompt":
         return 0
+    if kind == "one-shot":  # it forwards whole batches, and no checkpoint is kept
+        fit = WHOLE
     part = batch.at_most(fit.micro_batch)
     # The graph of Hutchinson's slopes is about as large again as that of the loss.
     graphs = 2 if lane.optimizer.name == "sophia" and lane.optimizer.curvature == "hutchinson" else 1
     layers = graphs * activation_bytes(
         shape, part.tokens, autocast=autocast, weights=lane.weights, checkpointing=fit.checkpointing
     )
-    if find_objective(lane.objective.name).kind != "trained":
+    if kind == "one-shot":
         return layers + logit_bytes(shape, part.answers)
     needs = needs_of(lane.objective)
     # Where an objective reads distributions, those of the whole batch are put together, whatever is forwarded at a

@@ -1,7 +1,7 @@
 """What a killed or stopped race can go on from: saved weights and the events up to them. It trains nothing."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from soul_core.config import RaceConfig
@@ -24,6 +24,8 @@ class Saved:
         final: Whether the lane had ended; there is no optimizer state then.
         diverged: Why it ended early, empty if it did not.
         weight: Where the retain term's weight has moved to; None for an objective that does not move it.
+        rows: Forwarded at a time since memory ran out; 0 where it never did.
+        notes: What there is to say of the lane so far, in sentences.
     """
 
     folder: Path
@@ -31,11 +33,12 @@ class Saved:
     final: bool
     diverged: str = ""
     weight: float | None = None
+    rows: int = 0
+    notes: tuple[str, ...] = ()
 
     def state(self) -> str:
         """What ``newest_saved`` reads beside the weights."""
-        values = {"epoch": self.epoch, "final": self.final, "diverged": self.diverged, "weight": self.weight}
-        return json.dumps(values)
+        return json.dumps({key: value for key, value in asdict(self).items() if key != "folder"})
 
 
 def newest_saved(folder: RunFolder, lane: str) -> Saved | None:
@@ -50,6 +53,8 @@ def newest_saved(folder: RunFolder, lane: str) -> Saved | None:
                 final=bool(values["final"]),
                 diverged=str(values["diverged"]),
                 weight=None if values.get("weight") is None else float(values["weight"]),
+                rows=int(values.get("rows", 0)),
+                notes=tuple(str(note) for note in values.get("notes", ())),
             )
         except (OSError, ValueError, KeyError, TypeError):
             continue

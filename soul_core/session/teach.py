@@ -290,7 +290,15 @@ def _as_race(config: TeachConfig, task: ForgetTask) -> RaceConfig:
         objective=ObjectiveConfig(name="graddiff", retain="kl" if config.rehearsal else "none"),
         weights=config.weights,
     )
-    return RaceConfig(model=config.model, task=task.name or "facts", lanes=(lane,), batch_size=config.batch_size)
+    return RaceConfig(
+        model=config.model,
+        task=task.name or "facts",
+        lanes=(lane,),
+        batch_size=config.batch_size,
+        # Teaching forwards whole batches and keeps every activation.
+        checkpointing="off",
+        micro_batch=2 * config.batch_size,
+    )
 
 
 def _check_out(out: Path) -> None:

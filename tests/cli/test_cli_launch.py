@@ -30,6 +30,12 @@ def test_only_the_main_process_is_heard(capsys):
     assert capsys.readouterr().out == "from 0\n"
 
 
+def test_a_rank_that_some_other_program_left_in_the_environment_silences_nobody(capsys):
+    with hushed({"RANK": "1"}):
+        print("heard")  # noqa: T201
+    assert capsys.readouterr().out == "heard\n"
+
+
 @pytest.mark.parametrize(("rank", "heard"), [("0", 1), ("1", 0)])
 def test_an_error_before_work_is_one_line_of_the_main_process(rank: str, heard: int, monkeypatch, capsys):
     for name, value in {**TWO, "RANK": rank}.items():

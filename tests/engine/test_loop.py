@@ -9,6 +9,7 @@ from soul_core.data.batches import IGNORED, collate
 from soul_core.data.prompts import Example
 from soul_core.engine import unlearn
 from soul_core.engine.forward import Reference, likelihoods_of
+from soul_core.engine.loop import _finite
 from soul_core.errors import Diverged, RunError
 from soul_core.objectives import Losses, losses_for
 from soul_core.optim import build_optimizer, curvature_plan
@@ -352,3 +353,18 @@ def test_a_curvature_plan_for_an_optimizer_without_curvature_is_a_bug_that_says_
 def test_counts_start_at_1(changes):
     with pytest.raises(ValueError, match="start at 1"):
         list(run(tiny_model("llama"), OPTIMIZERS["adamw"], batches(1), **changes))
+
+
+@pytest.mark.parametrize(
+    ("estimates", "factor", "expected"),
+    [
+        ([], None, True),
+        ([torch.zeros(0, 3)], 2.0, True),
+        ([torch.zeros(0), torch.ones(2)], None, True),
+        ([torch.zeros(0), torch.tensor([1.0, math.nan])], None, False),
+        ([torch.tensor([1e20])], 1.0, False),  # its square is not finite
+        ([torch.tensor([1e20])], None, True),
+    ],
+)
+def test_what_is_folded_in_is_finite_where_all_of_it_is_and_parts_may_be_empty(estimates, factor, expected):
+    assert _finite(estimates, factor) is expected

@@ -11,6 +11,7 @@ from fake_peers import in_threads
 from soul_core.engine import shares
 from soul_core.engine.peers import ALONE
 from soul_core.engine.room import NoRoom, in_room, out_of_memory
+from soul_core.engine.step import Parts
 from soul_core.optim import build_optimizer
 from tests.engine.test_loop import OPTIMIZERS, batches, flat, run
 from tests.tiny import tiny_model
@@ -219,3 +220,18 @@ def test_values_of_all_shares_that_do_not_fit_beside_one_anothers_graph_are_put_
     monkeypatch.setattr(shares, "_each", each)
     found = ends("adamw", batches(1), micro_batch=2, on_shrink=lambda *at: told.append(at))
     assert told == [(1, 1)] and same(found, ends("adamw", batches(1), micro_batch=1))
+
+
+def test_a_part_that_counts_pairs_once_shrinks_all_the_same_and_ends():
+    # A share of 4 pairs has 8 rows, of which half are 4 again: without an end it would be tried for ever.
+    told, optimizer = [], torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    parts = Parts(
+        shares=None, losses_of=None, optimizer=optimizer, seed=0, most=4, on_shrink=lambda _, rows: told.append(rows)
+    )
+
+    def part(most):
+        raise NoRoom(MemoryError(), 2 * most)
+
+    with pytest.raises(MemoryError):
+        parts._within_room(1, part)
+    assert told == [3, 2, 1]

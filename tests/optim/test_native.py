@@ -161,3 +161,12 @@ def test_the_norm_of_adams_step_is_that_of_torchs_operations_and_of_the_weights_
             assert optimizer.update_norm.item() == pytest.approx(moved.double().norm().item(), rel=1e-4)
         found.append(optimizer.update_norm.item())
     assert found[0] == pytest.approx(found[1], rel=1e-5)
+
+
+def test_a_full_disk_is_a_machine_without_a_compiler(monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(native.tempfile, "TemporaryDirectory", full)
+    monkeypatch.setattr(native.shutil, "which", lambda name: name)
+    assert native.library.__wrapped__() is None

@@ -9,7 +9,7 @@ from soul_core.models import device as device_module
 from soul_core.models.layers import LayerSize
 from soul_core.models.memory import Forwarded, ModelShape
 from soul_core.session import room
-from soul_core.session.needed import WHOLE, Fit, Load, needed_bytes, process_bytes
+from soul_core.session.needed import WHOLE, Fit, Load, keeps_int8, needed_bytes, process_bytes
 from soul_core.session.room import fits, require_room
 from tests.session.tiny_race import tiny_config, tiny_lane
 
@@ -81,7 +81,7 @@ def test_curvature_needs_room_of_its_own():
     gnb, squared, hutchinson = (
         needed(race_of(tiny_lane("so", curvature=name))) for name in ("gnb", "squared-gradient", "hutchinson")
     )
-    assert squared - gnb == MODEL
+    assert squared == gnb  # squared as it is folded in, nothing is written beside the gradient
     assert hutchinson - gnb == 2 * MODEL + ACTIVATIONS
 
 
@@ -190,3 +190,10 @@ def test_bf16_weights_on_a_device_without_bf16_are_refused_with_what_works(has, 
     lane = tiny_lane("fo").but(weights=WeightsConfig(kind="bfloat16"))
     with pytest.raises(ConfigError, match=r"Weights are bfloat16, which .* Choose float32 or lora\."):
         plan(race_of(lane))
+
+
+def test_int8_counts_for_optimizers_that_read_it_alone():
+    adamw, sophia = tiny_lane("fo", state="int8"), tiny_lane("so", state="int8")
+    assert needed(race_of(adamw)) == needed(race_of(tiny_lane("fo")))
+    assert needed(race_of(sophia)) < needed(race_of(tiny_lane("so")))
+    assert not keeps_int8(adamw.optimizer) and keeps_int8(sophia.optimizer)
