@@ -5,4 +5,4 @@ A module imports only from its own layer and those before it (``tests/test_layer
     errors paths config events data models objectives optim engine evaluation probing runs session jobs cli ui
 """
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
