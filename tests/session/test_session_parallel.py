@@ -169,8 +169,8 @@ def test_usually_there_is_a_job_for_each_core_as_far_as_memory_goes_and_one_on_a
     configs: list[RaceConfig], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
-    monkeypatch.setattr(parallel, "needed_bytes", lambda *_, **__: 400 << 20)
-    for room, jobs in ((100 << 30, 8), (3000 << 20, 3), (1, 1)):  # each takes 400 + 600 MiB
+    monkeypatch.setattr(parallel, "needed_bytes", lambda *_, **__: 340 << 20)
+    for room, jobs in ((100 << 30, 8), (3000 << 20, 3), (1, 1)):  # each takes 340 + 660 MiB
         monkeypatch.setattr(parallel, "available_bytes", lambda _, room=room: float(room))
         assert usual_jobs(configs[0]) == jobs
     monkeypatch.setattr(parallel, "pick_device", lambda: torch.device("cuda"))
