@@ -136,7 +136,6 @@ def wire_own(
             return
         while True:
             view = await asyncio.to_thread(desk.jobs.status, job_id)
-            # All of it at every look: of two messages close together a busy browser draws only the second.
             yield {
                 **busy(True),
                 panel.result: "",

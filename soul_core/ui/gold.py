@@ -41,7 +41,6 @@ def wire_gold(panel: SetupPanel, desk: Desk, page: gr.Blocks, browser: gr.Browse
         while True:
             view = await asyncio.to_thread(desk.jobs.status, job_id)
             status = replace(status_of(view, RaceTrack(), fraction=0.0, elapsed=None), now=view.label)
-            # All of it at every look: of two messages close together a busy browser draws only the second.
             yield {
                 panel.gold_box: gr.Column(visible=True),
                 panel.train_gold: gr.Button(interactive=False),

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
+from gradio.utils import is_prop_update
 
 from soul_core.errors import SoulError
 from soul_core.ui import text
@@ -31,11 +33,52 @@ def sentence(error: Exception) -> str:
     return text.BUG.format(id=bug)
 
 
+class Said:
+    """What a stream has said of its components' settings, which goes along with everything that it says later.
+
+    Gradio sends how a message differs from the one before, and a browser that is still drawing an earlier one applies
+    the difference to messages that wait to be drawn: a setting that only the first of two names is then never drawn.
+    """
+
+    def __init__(self) -> None:
+        self._settings: dict[Any, dict[str, Any]] = {}
+
+    def with_earlier(self, result: Any) -> Any:
+        """``result`` and every setting that was said before; nothing of before once a stream skips.
+
+        A value that a person can change is said once only.
+        """
+        if not isinstance(result, dict) or is_prop_update(result):
+            self._settings.clear()
+            return result
+        told = dict(result)
+        for component, value in result.items():
+            settings = _settings_of(value)
+            if settings is None:
+                self._settings.pop(component, None)
+                continue
+            told[component] = {**self._settings.get(component, {}), **settings}
+            filled_in = isinstance(component, gr.components.FormComponent)
+            self._settings[component] = {
+                name: what for name, what in told[component].items() if not (filled_in and name == "value")
+            }
+        return {**self._settings, **told}
+
+
+def _settings_of(value: Any) -> dict[str, Any] | None:
+    """The settings in a value that is an update of a component; None for any other value."""
+    if isinstance(value, Block):
+        return {**value.constructor_args, "__type__": "update"}
+    return value if is_prop_update(value) else None
+
+
 def guarded(handler: Callable[..., Any], *, notice: gr.HTML | None) -> Callable[..., Any]:
     """A handler that never raises: its error becomes a banner in ``notice``, everything else stays as it is.
 
     Works for functions, generators and async generators that return (or yield) what Gradio takes. A stream that yields
-    nothing changes nothing: Gradio itself would empty every output.
+    nothing changes nothing: Gradio itself would empty every output. What a stream says once stays said
+    (:class:`Said`). Gradio draws the last message of a stream again when that ends, so one that another has followed
+    ends with ``gr.skip()``.
     """
 
     def failed(error: Exception) -> Any:
@@ -46,11 +89,11 @@ def guarded(handler: Callable[..., Any], *, notice: gr.HTML | None) -> Callable[
 
         @functools.wraps(handler)
         async def async_stream(*values: Any) -> AsyncIterator[Any]:
-            silent = True
+            silent, said = True, Said()
             try:
                 async for result in handler(*values):
                     silent = False
-                    yield result
+                    yield said.with_earlier(result)
                 if silent:
                     yield gr.skip()
             except Exception as error:  # noqa: BLE001 - the page's outermost frame
@@ -61,11 +104,11 @@ def guarded(handler: Callable[..., Any], *, notice: gr.HTML | None) -> Callable[
 
         @functools.wraps(handler)
         def stream(*values: Any) -> Iterator[Any]:
-            silent = True
+            silent, said = True, Said()
             try:
                 for result in handler(*values):
                     silent = False
-                    yield result
+                    yield said.with_earlier(result)
                 if silent:
                     yield gr.skip()
             except Exception as error:  # noqa: BLE001 - the page's outermost frame

@@ -132,7 +132,6 @@ def wire_probe(
     async def follow(job_id: str) -> AsyncIterator[Updates]:
         if not job_id:
             return
-        # All of it at every look: of two messages close together a busy browser draws only the second.
         busy: Updates = {
             **{button: gr.Button(interactive=False) for button in panel.starts},
             panel.stop: gr.Button(visible=True),

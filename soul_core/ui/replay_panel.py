@@ -43,8 +43,8 @@ class ReplayPanel:
     """The components of the replay.
 
     ``stage`` is this tab's own and is shared by its handlers: ``turn`` counts what was asked for, so that a stream
-    that is not the last one asked for ends by itself; ``at`` is how many events were shown; ``auto`` asks the page's
-    load to play.
+    that is not the last one asked for ends by itself; ``at`` is how many events were shown; ``moving`` is whether the
+    stream goes on; ``auto`` asks the page's load to play.
     """
 
     open: gr.Button
@@ -128,7 +128,7 @@ def replay_panel() -> ReplayPanel:
         )
     return ReplayPanel(
         open=opener,
-        stage=gr.State({"turn": 0, "at": 0, "auto": False}),
+        stage=gr.State({"turn": 0, "at": 0, "auto": False, "moving": False}),
         box=box,
         why=why,
         banner=banner,
@@ -163,25 +163,31 @@ def pictures(panel: ReplayPanel, shown: Frame, *, whole: float) -> Changes:
     }
 
 
-async def played(panel: ReplayPanel, stage: dict[str, Any], name: str, speed: float) -> AsyncIterator[Changes]:
-    """What changes while a recording is replayed from where it stands, until its end or another turn."""
+async def played(panel: ReplayPanel, stage: dict[str, Any], name: str, speed: float) -> AsyncIterator[Any]:
+    """What changes while a recording is replayed from where it stands, until its end, a halt or another turn.
+
+    Everything that the stage shows is drawn here: two streams that draw on one stage overwrite each other.
+    """
     stage["turn"] += 1
+    stage["moving"] = True
     mine = stage["turn"]
     replay = Replay(recording(name), speed=speed, at=stage["at"])
     began = time.monotonic()
     last: dict[Any, str] = {}
     with CROWD.joined():
         while stage["turn"] == mine:
-            at = replay.seen(time.monotonic() - began)
+            moving = stage["moving"]
+            at = replay.seen(time.monotonic() - began) if moving else stage["at"]
             stage["at"] = at
-            now = pictures(panel, frame(replay, at), whole=replay.seconds)
+            now = pictures(panel, frame(replay, at, moving=moving), whole=replay.seconds)
             changed = {component: value for component, value in now.items() if last.get(component) != repr(value)}
             last = {component: repr(value) for component, value in now.items()}
             if changed:
                 yield changed
-            if at >= replay.length:
+            if at >= replay.length or not moving:
                 return
             await asyncio.sleep(CROWD.wait(FRAME_EVERY))
+    yield gr.skip()
 
 
 def wire_replay(panel: ReplayPanel, desk: Desk, page: gr.Blocks, browser: gr.BrowserState, refused: gr.HTML) -> None:
@@ -195,11 +201,11 @@ def wire_replay(panel: ReplayPanel, desk: Desk, page: gr.Blocks, browser: gr.Bro
         refused: Where the page says why a race did not start.
     """
 
-    async def play(stage: dict[str, Any], name: str, speed: float) -> AsyncIterator[Changes]:
+    async def play(stage: dict[str, Any], name: str, speed: float) -> AsyncIterator[Any]:
         async for changed in played(panel, stage, name, speed):
             yield changed
 
-    async def play_if_greeted(stage: dict[str, Any], name: str, speed: float) -> AsyncIterator[Changes]:
+    async def play_if_greeted(stage: dict[str, Any], name: str, speed: float) -> AsyncIterator[Any]:
         if stage["auto"]:
             stage["auto"] = False
             async for changed in played(panel, stage, name, speed):
@@ -209,9 +215,10 @@ def wire_replay(panel: ReplayPanel, desk: Desk, page: gr.Blocks, browser: gr.Bro
         stage["at"] = 0
         return {panel.box: gr.Column(visible=True), panel.why: ""}
 
-    def again(stage: dict[str, Any], name: str) -> None:
+    def again(stage: dict[str, Any], name: str) -> Changes:
         if stage["at"] >= len(recording(name).events):
             stage["at"] = 0
+        return {panel.why: ""}
 
     def choose(stage: dict[str, Any], name: str) -> Changes:
         stage["at"] = 0
@@ -223,16 +230,13 @@ def wire_replay(panel: ReplayPanel, desk: Desk, page: gr.Blocks, browser: gr.Bro
             panel.board: board_html(answers_board(chosen, question)),
         }
 
-    def halt(stage: dict[str, Any], name: str) -> Changes:
-        stage["turn"] += 1
-        replay = Replay(recording(name), speed=QUICK, at=stage["at"])
-        return pictures(panel, frame(replay, stage["at"], moving=False), whole=replay.seconds)
+    def halt(stage: dict[str, Any]) -> Changes:
+        stage["moving"] = False
+        return {panel.why: ""}
 
     def skip(stage: dict[str, Any], name: str) -> Changes:
-        stage["turn"] += 1
-        replay = Replay(recording(name), speed=0.0)
-        stage["at"] = replay.length
-        return pictures(panel, frame(replay, replay.length), whole=replay.seconds)
+        stage["at"] = len(recording(name).events)
+        return {panel.why: ""}
 
     def close(stage: dict[str, Any]) -> Changes:
         stage["turn"] += 1
@@ -285,11 +289,11 @@ def wire_replay(panel: ReplayPanel, desk: Desk, page: gr.Blocks, browser: gr.Bro
     }
     answers = [panel.pick, panel.board]
     panel.open.click(guarded(from_the_start, **safe), panel.stage, [panel.box, panel.why], **many).then(**playing)
-    panel.play.click(guarded(again, **safe), here, None, **many).then(**playing)
+    panel.play.click(guarded(again, **safe), here, panel.why, **many).then(**playing)
     panel.speed.input(**playing)
     panel.which.input(guarded(choose, **safe), here, [*answers, panel.why], **many).then(**playing)
-    panel.halt.click(guarded(halt, **safe), here, [*panel.pictures, panel.why], **many)
-    panel.skip.click(guarded(skip, **safe), here, [*panel.pictures, panel.why], **many)
+    panel.halt.click(guarded(halt, **safe), panel.stage, panel.why, **many)
+    panel.skip.click(guarded(skip, **safe), here, panel.why, **many).then(**playing)
     panel.close.click(guarded(close, **safe), panel.stage, [panel.box, panel.why], **many)
     panel.pick.input(guarded(answer, notice=None), [panel.which, panel.pick], panel.board, **QUIET)
     opening = [panel.box, panel.why]

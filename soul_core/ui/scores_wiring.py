@@ -125,7 +125,6 @@ def wire_scores(
     async def follow(job_id: str) -> AsyncIterator[Updates]:
         if not job_id:
             return
-        # All of it at every look: of two messages close together a busy browser draws only the second.
         busy: Updates = {panel.score: gr.Button(interactive=False), panel.stop: gr.Button(visible=True)}
         while True:
             view = await asyncio.to_thread(desk.jobs.status, job_id)

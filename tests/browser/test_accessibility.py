@@ -291,6 +291,8 @@ def test_a_race_is_chosen_run_heard_and_stopped_by_keyboard_alone(browser, visit
         page.keyboard.press("ArrowUp")
         expect(active).to_contain_text(split)
     page.keyboard.press("Enter")
+    # A key in the same frame as Enter is quicker than Gradio's dropdown, and than anybody's hand.
+    expect(page.locator("#soul-split input")).to_have_value(re.compile("forget01"))
     tab_to(page, "soul-epochs")
     page.keyboard.press("Control+A")
     page.keyboard.type("60")

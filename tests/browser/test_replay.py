@@ -25,7 +25,11 @@ def test_a_recorded_run_plays_stops_goes_on_and_answers_what_was_recorded(open_p
     expect(page.locator("#soul-replay-progress .soul-now")).to_have_text(
         "The replay stands still. Play goes on from here."
     )
+    page.wait_for_timeout(1000)  # a stream that has ended must not draw its last picture once more
+    expect(page.locator("#soul-replay-progress .soul-now")).to_contain_text("stands still")
     page.locator("#soul-replay-speed").get_by_text("at once").click()
+    expect(page.locator("#soul-replay-progress .soul-share")).to_have_text("100 %")
+    page.wait_for_timeout(1000)
     expect(page.locator("#soul-replay-progress .soul-share")).to_have_text("100 %")
     assert len(points(page, "soul-replay-forget", "so")) == 6  # epochs 0 to 5
     expect(page.locator("#soul-replay-verdict")).to_contain_text("forgot")

@@ -4,6 +4,7 @@ import logging
 
 import gradio as gr
 import pytest
+from gradio.utils import diff
 
 from soul_core.errors import ConfigError
 from soul_core.ui.guard import guarded, sentence
@@ -69,3 +70,72 @@ def test_a_person_ending_the_program_is_not_an_error(error):
 
     with pytest.raises(error):
         guarded(handler, notice=None)()
+
+
+class _Browser:
+    """Gradio's own front end as far as it matters here: differences are applied to messages that still wait."""
+
+    def __init__(self):
+        self.data = None
+
+    def take(self, message, before):
+        if before is None:
+            self.data = [dict(item) for item in message]
+            return self.data
+        for item, now, earlier in zip(self.data, message, before, strict=True):
+            for what, path, value in diff(earlier, now):
+                (item.pop(path[0]) if what == "delete" else item.__setitem__(path[0], value))
+        return self.data
+
+
+def _drawn(handler, component, *others):
+    """The settings of ``component`` that a browser draws which is busy until the stream has ended."""
+    browser, before, waiting = _Browser(), None, []
+    for result in guarded(handler, notice=None)():
+        message = [
+            {**value, "__type__": "update"} if isinstance(value := result.get(one, gr.skip()), dict) else {"is": value}
+            for one in (component, *others)
+        ]
+        waiting.append(browser.take(message, before))
+        before = message
+    drawn = {}
+    for message in waiting:
+        drawn |= message[0]
+    return drawn
+
+
+def test_what_a_stream_said_of_a_button_is_drawn_by_a_browser_that_was_busy_meanwhile():
+    button, line = gr.Button(), gr.HTML()
+
+    def handler():
+        yield {button: gr.Button(interactive=False, visible=True), line: "loading"}
+        yield {line: "1 %"}
+        yield {button: gr.Button(interactive=True), line: "2 %"}
+        yield {line: "3 %"}
+
+    drawn = _drawn(handler, button, line)
+    assert (drawn["interactive"], drawn["visible"]) == (True, True)
+
+
+def test_a_value_that_a_person_can_change_is_said_once_and_a_buttons_words_stay():
+    field, button = gr.Dropdown(), gr.Button()
+
+    def handler():
+        yield {field: gr.Dropdown(choices=["a", "b"], value="a"), button: gr.Button("Resume")}
+        yield {}
+
+    _, second = guarded(handler, notice=None)()
+    assert second[field] == {"choices": ["a", "b"], "__type__": "update"}
+    assert second[button] == {"value": "Resume", "__type__": "update"}
+
+
+def test_a_plain_value_is_never_repeated_and_a_stream_that_another_followed_says_nothing_of_before():
+    button, line = gr.Button(), gr.HTML()
+
+    def handler():
+        yield {button: gr.Button(interactive=False), line: "first"}
+        yield {button: "Run"}
+        yield gr.skip()
+        yield {line: "last"}
+
+    assert list(guarded(handler, notice=None)())[1:] == [{button: "Run"}, gr.skip(), {line: "last"}]

@@ -111,7 +111,7 @@ def panel():
 
 
 def stage() -> dict[str, object]:
-    return {"turn": 0, "at": 0, "auto": False}
+    return {"turn": 0, "at": 0, "auto": False, "moving": False}
 
 
 def test_played_at_once_is_one_picture_and_the_stage_stands_at_the_end(panel, shown):
@@ -136,7 +136,24 @@ def test_another_turn_ends_a_replay_where_it_stands(panel, shown, monkeypatch):
             here["turn"] += 1  # somebody pressed Stop
         return found
 
-    assert len(waited(collect())) == 1
+    # Gradio draws a stream's last message again when that ends: by then the stage is another's.
+    assert waited(collect())[1:] == [gr.skip()]
+    assert 0 < here["at"] < len(shown.events)
+
+
+def test_a_halted_replay_draws_that_it_stands_still_as_the_last_thing(panel, shown, monkeypatch):
+    monkeypatch.setattr(panels, "FRAME_EVERY", 0.01)
+    here = stage()
+
+    async def collect():
+        found = []
+        async for changed in panels.played(panel, here, NAME, 1.0):
+            found.append(changed)
+            here["moving"] = False
+        return found
+
+    _, last = waited(collect())
+    assert text_host.HALTED in last[panel.progress]
     assert 0 < here["at"] < len(shown.events)
 
 

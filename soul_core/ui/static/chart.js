@@ -22,8 +22,8 @@ function clipHere() {
 }
 
 function draw() {
-  const figure = props.value;
-  if (!figure || !figure.layout || !window.Plotly) return;
+  if (!props.value || !window.Plotly) return;
+  const figure = JSON.parse(props.value);
   if (place._dragging) {
     // A redraw would end the drag that a person is in the middle of.
     setTimeout(draw, 200);
