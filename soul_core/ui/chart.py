@@ -3,24 +3,13 @@
 from typing import Any
 
 import gradio as gr
-from plotly.io.json import to_json_plotly
 
 from soul_core.ui.theme import STATIC, plotly_script
 
 
-class LiveChart(gr.HTML):
-    """An HTML component whose value is a figure from ``ui.figures``."""
-
-    is_template = True  # for the browser it is the HTML component that it is made of
-
-    def postprocess(self, value: dict[str, Any] | None) -> str | None:  # type: ignore[override]
-        """The figure as text: of an object, a browser that is busy draws what a later message has made of it."""
-        return None if value is None else str(to_json_plotly(value))
-
-
-def live_chart(figure: dict[str, Any], *, elem_id: str) -> LiveChart:
+def live_chart(figure: dict[str, Any], *, elem_id: str) -> gr.HTML:
     """A chart whose value is a figure from ``ui.figures``; the browser keeps its node, and so the zoom."""
-    return LiveChart(
+    return gr.HTML(
         figure,
         html_template='<div class="soul-chart-place"></div>',
         js_on_load=(STATIC / "chart.js").read_text(encoding="utf-8"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.blocks import Block
-from gradio.utils import is_prop_update
+from plotly.io.json import to_json_plotly  # type: ignore[import-untyped]
 
 from soul_core.errors import SoulError
 from soul_core.ui import text
@@ -38,6 +38,7 @@ class Said:
 
     Gradio sends how a message differs from the one before, and a browser that is still drawing an earlier one applies
     the difference to messages that wait to be drawn: a setting that only the first of two names is then never drawn.
+    For the same reason a chart's figure goes as text, which no difference reaches into.
     """
 
     def __init__(self) -> None:
@@ -48,7 +49,7 @@ class Said:
 
         A value that a person can change is said once only.
         """
-        if not isinstance(result, dict) or is_prop_update(result):
+        if not isinstance(result, dict) or _settings_of(result) is not None:
             self._settings.clear()
             return result
         told = dict(result)
@@ -56,6 +57,8 @@ class Said:
             settings = _settings_of(value)
             if settings is None:
                 self._settings.pop(component, None)
+                if isinstance(component, gr.HTML) and isinstance(value, dict):
+                    told[component] = to_json_plotly(value)
                 continue
             told[component] = {**self._settings.get(component, {}), **settings}
             filled_in = isinstance(component, gr.components.FormComponent)
@@ -69,7 +72,7 @@ def _settings_of(value: Any) -> dict[str, Any] | None:
     """The settings in a value that is an update of a component; None for any other value."""
     if isinstance(value, Block):
         return {**value.constructor_args, "__type__": "update"}
-    return value if is_prop_update(value) else None
+    return value if isinstance(value, dict) and value.get("__type__") == "update" else None
 
 
 def guarded(handler: Callable[..., Any], *, notice: gr.HTML | None) -> Callable[..., Any]:

@@ -1,5 +1,6 @@
 """What the page does with errors."""
 
+import json
 import logging
 
 import gradio as gr
@@ -139,3 +140,15 @@ def test_a_plain_value_is_never_repeated_and_a_stream_that_another_followed_says
         yield {line: "last"}
 
     assert list(guarded(handler, notice=None)())[1:] == [{button: "Run"}, gr.skip(), {line: "last"}]
+
+
+def test_a_figure_in_a_stream_is_text_which_no_later_message_changes():
+    chart, line = gr.HTML(), gr.HTML()
+
+    def handler():
+        yield {chart: {"data": [{"y": [1.0, float("nan")]}], "layout": {}}, line: "first"}
+        yield {line: "second"}
+
+    first, second = guarded(handler, notice=None)()
+    assert json.loads(first[chart]) == {"data": [{"y": [1.0, None]}], "layout": {}}
+    assert chart not in second

@@ -22,8 +22,9 @@ function clipHere() {
 }
 
 function draw() {
-  if (!props.value || !window.Plotly) return;
-  const figure = JSON.parse(props.value);
+  // A stream sends a figure as text (guard.py).
+  const figure = typeof props.value === 'string' ? JSON.parse(props.value || 'null') : props.value;
+  if (!figure || !figure.layout || !window.Plotly) return;
   if (place._dragging) {
     // A redraw would end the drag that a person is in the middle of.
     setTimeout(draw, 200);
