@@ -23,6 +23,8 @@ from soul_core.cli.screen import Screen
 
 SETTLING = 8
 """Seconds between the last change of the page and the measurement."""
+LATER = 30
+"""Seconds after the first measurement; a browser goes on compiling and collecting long after a page has loaded."""
 TABS = ("Probe", "Data", "Scores", "Runs", "Learn")
 AIM = 1.0
 """Per cent of one core, of the server and of the browser alike."""
@@ -68,6 +70,8 @@ def measured(seconds: float, *, race: bool, tabs: bool, screen: Screen) -> dict[
             found[name] = idle(page, seconds)
 
         look("after loading")
+        page.wait_for_timeout(1000 * LATER)
+        look("half a minute later")
         if race:
             page.click("#soul-run")
             wait_for_race(page)
