@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from soul_core.data.batches import IGNORED, Batch
 from soul_core.engine.forward import NO_REFERENCE, Reference
-from soul_core.engine.peers import ALONE, Peers
+from soul_core.engine.peers import Peers
 from soul_core.engine.shares import Shares
 from soul_core.engine.step import Parts, seed_of
 from soul_core.errors import Diverged
 from soul_core.events import StepReport
+from soul_core.models.world import ALONE
 from soul_core.objectives import Likelihoods, Losses
 from soul_core.optim import CurvaturePlan, UnlearningOptimizer
 from soul_core.optim.protocol import TakesCurvature

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
 
 
 class Peers(Protocol):
@@ -34,33 +33,3 @@ class Peers(Protocol):
 
     def clip_gradients(self, parameters: Sequence[Tensor], max_norm: float) -> Tensor:
         """Scale the summed gradient down to this norm; the norm before, 0-dim, on the device."""
-
-
-class Alone:
-    """One process: everything is here already."""
-
-    rank = 0
-    size = 1
-
-    def gathered(self, tensor: Tensor) -> list[Tensor]:
-        """This process's tensor alone."""
-        return [tensor.detach()]
-
-    def total(self, value: Tensor) -> Tensor:
-        """The value itself."""
-        return value.detach()
-
-    def any(self, flag: bool) -> bool:
-        """The flag itself."""
-        return flag
-
-    def sum_gradients(self, parameters: Sequence[Tensor]) -> None:
-        """Nothing to add."""
-
-    def clip_gradients(self, parameters: Sequence[Tensor], max_norm: float) -> Tensor:
-        """torch's own clipping."""
-        norm: Tensor = clip_grad_norm_(parameters, max_norm)
-        return norm
-
-
-ALONE = Alone()

@@ -9,9 +9,9 @@ import torch
 from fake_peers import in_threads
 
 from soul_core.engine import shares
-from soul_core.engine.peers import ALONE
 from soul_core.engine.room import NoRoom, in_room, out_of_memory
 from soul_core.engine.step import Parts
+from soul_core.models.world import ALONE
 from soul_core.optim import build_optimizer
 from tests.engine.test_loop import OPTIMIZERS, batches, flat, run
 from tests.tiny import tiny_model

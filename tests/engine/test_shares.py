@@ -12,9 +12,9 @@ from soul_core.config import ObjectiveConfig
 from soul_core.data.batches import Batch, collate
 from soul_core.data.prompts import Example
 from soul_core.engine.forward import Reference, likelihoods_of
-from soul_core.engine.peers import ALONE
 from soul_core.engine.shares import Shares, cut
 from soul_core.engine.step import seed_of
+from soul_core.models.world import ALONE
 from soul_core.objectives import OBJECTIVES, losses_for, needs_of
 from soul_core.optim import build_optimizer
 from soul_core.optim.curvature import CurvaturePlan
