@@ -18,6 +18,7 @@ from soul_core.ui.html import block, heading
 from soul_core.ui.panelists import AskForm, answers, empty_columns
 from soul_core.ui.questions import Example, examples_of, questions_of, sources_of, task_of
 from soul_core.ui.setup_panel import SetupPanel, owner_of
+from soul_core.ui.turns import Stage, new_stage, take_turn
 
 CHIPS = 5
 
@@ -93,18 +94,22 @@ def wire_ask(panel: AskPanel, setup: SetupPanel, desk: Desk, browser: gr.Browser
     chosen = [setup.component(name) for name in names]
 
     def stream(
-        state: dict[str, str] | None, asked: str, temperature: Any, samples: Any, *values: Any
+        stage: Stage, state: dict[str, str] | None, asked: str, temperature: Any, samples: Any, *values: Any
     ) -> Iterator[Any]:
+        mine = take_turn(stage)
         form = AskForm(question=asked, temperature=temperature, samples=samples)
         config = setup.form(*values).config()
         yield {panel.notice: "", panel.asked: asked}
         for board in answers(desk, config, form, job_id=(state or {}).get("job", ""), owner=owner_of(state)):
+            if not mine():
+                yield gr.skip()
+                return
             yield {panel.board: board_html(board)}
 
-    def again(state: dict[str, str] | None, asked: str, *values: Any) -> Iterator[Any]:
+    def again(stage: Stage, state: dict[str, str] | None, asked: str, *values: Any) -> Iterator[Any]:
         job_id = (state or {}).get("job", "")
         if asked and job_id:
-            yield from stream(state, asked, *values)
+            yield from stream(stage, state, asked, *values)
         elif not asked:
             yield {panel.board: board_html(None, columns=empty_columns(after_run=bool(job_id)))}
 
@@ -130,9 +135,10 @@ def wire_ask(panel: AskPanel, setup: SetupPanel, desk: Desk, browser: gr.Browser
         desk.host.check_task(name, owner=owner_of(state))
         return gr.Dropdown(choices=questions_of(task_of(name), source), value=None)
 
+    stage = gr.State(new_stage())
     asking: dict[str, Any] = {
         "fn": guarded(stream, notice=panel.notice),
-        "inputs": [browser, panel.question, panel.temperature, panel.samples, *setup.inputs],
+        "inputs": [stage, browser, panel.question, panel.temperature, panel.samples, *setup.inputs],
         "outputs": [panel.board, panel.notice, panel.asked],
         "show_progress": "hidden",
         "api_visibility": "private",
@@ -143,7 +149,7 @@ def wire_ask(panel: AskPanel, setup: SetupPanel, desk: Desk, browser: gr.Browser
     }
     gr.on([panel.ask.click, panel.question.submit], **asking)
     for ending in endings:
-        inputs = [browser, panel.asked, *asking["inputs"][2:]]
+        inputs = [stage, browser, panel.asked, *asking["inputs"][3:]]
         ending.then(**{**asking, "fn": guarded(again, notice=panel.notice), "inputs": inputs})
     for index, chip in enumerate(panel.chips):
         chip.click(_nth(index), panel.examples, panel.question, **QUIET).then(**asking)

@@ -65,7 +65,8 @@ class Said:
             self._settings[component] = {
                 name: what for name, what in told[component].items() if not (filled_in and name == "value")
             }
-        return {**self._settings, **told}
+        # Copies: Gradio takes the value out of what it is given.
+        return {**{component: dict(settings) for component, settings in self._settings.items()}, **told}
 
 
 def _settings_of(value: Any) -> dict[str, Any] | None:
@@ -100,7 +101,7 @@ def guarded(handler: Callable[..., Any], *, notice: gr.HTML | None) -> Callable[
                 if silent:
                     yield gr.skip()
             except Exception as error:  # noqa: BLE001 - the page's outermost frame
-                yield failed(error)
+                yield said.with_earlier(failed(error))
 
         return async_stream
     if inspect.isgeneratorfunction(handler):
@@ -115,7 +116,7 @@ def guarded(handler: Callable[..., Any], *, notice: gr.HTML | None) -> Callable[
                 if silent:
                     yield gr.skip()
             except Exception as error:  # noqa: BLE001 - the page's outermost frame
-                yield failed(error)
+                yield said.with_earlier(failed(error))
 
         return stream
 

@@ -22,15 +22,17 @@ from soul_core.ui.replay_panel import ReplayPanel, replay_panel
 from soul_core.ui.setup_panel import SetupPanel
 from soul_core.ui.snapshot import Snapshot, Status
 from soul_core.ui.track import RaceTrack
+from soul_core.ui.turns import Stage, new_stage, take_turn
 
 LOOK_EVERY = 0.2  # seconds between two looks at a job, of one browser or a few
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RacePanel:
-    """The components of the Race; ``replay`` is a recorded run's and no part of any race."""
+    """The components of the Race; ``replay`` is a recorded run's and no part of any race. ``stage``: see ``turns``."""
 
     replay: ReplayPanel
+    stage: gr.State
 
     run: gr.Button
     pause: gr.Button
@@ -53,7 +55,7 @@ class RacePanel:
     @property
     def outputs(self) -> list[gr.components.Component]:
         """Everything that a race changes."""
-        return [getattr(self, name) for name in self.__dataclass_fields__ if name != "replay"]
+        return [getattr(self, name) for name in self.__dataclass_fields__ if name not in {"replay", "stage"}]
 
 
 def race_panel() -> RacePanel:
@@ -90,6 +92,7 @@ def race_panel() -> RacePanel:
     with gr.Accordion(text.MEASURED_TITLE, open=False):
         measured = block(measured_html(empty))
     return RacePanel(
+        stage=gr.State(new_stage()),
         replay=replay,
         run=run,
         pause=pause,
@@ -141,14 +144,15 @@ def shown(panel: RacePanel, snapshot: Snapshot) -> dict[gr.components.Component,
     }
 
 
-async def tail(desk: Desk, panel: RacePanel, job_id: str) -> AsyncIterator[dict[gr.components.Component, Any]]:
-    """What changed since the last look, until the job has ended. Closing it leaves the job alone."""
+async def tail(desk: Desk, panel: RacePanel, stage: Stage, job_id: str) -> AsyncIterator[Any]:
+    """What changed since the last look, until the job has ended or the panel is another's. The job is left alone."""
     if not job_id:
         return
+    mine = take_turn(stage)
     last: dict[gr.components.Component, str] = {}
     watch = desk.watch(job_id)
     with CROWD.joined():
-        while True:
+        while mine():
             snapshot = await asyncio.to_thread(watch.look)
             now = shown(panel, snapshot)
             keys = {component: _key(value) for component, value in now.items()}
@@ -159,6 +163,7 @@ async def tail(desk: Desk, panel: RacePanel, job_id: str) -> AsyncIterator[dict[
             if not snapshot.status.alive:
                 return
             await asyncio.sleep(CROWD.wait(LOOK_EVERY))
+    yield gr.skip()
 
 
 def _key(value: Any) -> str:
@@ -171,8 +176,8 @@ def wire_race(panel: RacePanel, setup: SetupPanel, desk: Desk, page: gr.Blocks, 
     to_tail = gr.State("")
     outputs = [*panel.outputs, browser]
 
-    async def follow(job_id: str) -> AsyncIterator[dict[Any, Any]]:
-        async for changed in tail(desk, panel, job_id):
+    async def follow(stage: Stage, job_id: str) -> AsyncIterator[Any]:
+        async for changed in tail(desk, panel, stage, job_id):
             yield changed
 
     def start(state: dict[str, str] | None, *values: Any) -> dict[Any, Any]:
@@ -208,7 +213,8 @@ def wire_race(panel: RacePanel, setup: SetupPanel, desk: Desk, page: gr.Blocks, 
 
         return guarded(act, notice=panel.notice)
 
-    def reset(state: dict[str, str]) -> dict[Any, Any]:
+    def reset(stage: Stage, state: dict[str, str]) -> dict[Any, Any]:
+        take_turn(stage)
         return {**shown(panel, Snapshot()), browser: {**state, "job": ""}}
 
     started = panel.run.click(refuse_tail, None, to_tail, **QUIET).then(
@@ -218,16 +224,20 @@ def wire_race(panel: RacePanel, setup: SetupPanel, desk: Desk, page: gr.Blocks, 
         **QUIET,
         **AS_TYPED,
     )
-    following = guarded(follow, notice=panel.notice)
-    running = started.then(following, to_tail, outputs, **QUIET)
+    following: dict[str, Any] = {
+        "fn": guarded(follow, notice=panel.notice),
+        "inputs": [panel.stage, to_tail],
+        "outputs": outputs,
+        "trigger_mode": "multiple",
+        **QUIET,
+    }
+    running = started.then(**following)
     loaded = page.load(
         guarded(attach, notice=panel.notice), browser, [to_tail, browser, panel.notice, *setup.outputs], **QUIET
-    ).then(following, to_tail, outputs, **QUIET)
-    resumed = panel.pause.click(on_job(desk.toggle_pause), browser, [panel.notice, to_tail], **QUIET).then(
-        following, to_tail, outputs, **QUIET
-    )
+    ).then(**following)
+    resumed = panel.pause.click(on_job(desk.toggle_pause), browser, [panel.notice, to_tail], **QUIET).then(**following)
     for button, action in ((panel.step, desk.jobs.step), (panel.stop, desk.jobs.stop)):
         button.click(on_job(action), browser, [panel.notice, to_tail], **QUIET)
     endings = [running, loaded, resumed]
-    panel.reset.click(guarded(reset, notice=panel.notice), browser, outputs, cancels=endings, **QUIET)
+    panel.reset.click(guarded(reset, notice=panel.notice), [panel.stage, browser], outputs, **QUIET)
     return endings

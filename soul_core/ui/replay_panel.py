@@ -30,6 +30,7 @@ from soul_core.ui.replay import (
     why_offered,
 )
 from soul_core.ui.track import RaceTrack
+from soul_core.ui.turns import Stage, new_stage, take_turn
 
 FRAME_EVERY = 0.2  # seconds between two pictures of a replay, for one browser or a few
 LOOK_EVERY = 1.0  # seconds between two looks at the browser's own race, while it has not begun
@@ -42,9 +43,9 @@ Changes = dict[Any, Any]
 class ReplayPanel:
     """The components of the replay.
 
-    ``stage`` is this tab's own and is shared by its handlers: ``turn`` counts what was asked for, so that a stream
-    that is not the last one asked for ends by itself; ``at`` is how many events were shown; ``moving`` is whether the
-    stream goes on; ``auto`` asks the page's load to play.
+    ``stage`` is this tab's own and is shared by its handlers, see ``turns``: ``at`` is how many events were shown;
+    ``moving`` is whether the stream goes on; ``auto`` asks the page's load to play; ``waited`` is the browser's race
+    that was looked at.
     """
 
     open: gr.Button
@@ -128,7 +129,7 @@ def replay_panel() -> ReplayPanel:
         )
     return ReplayPanel(
         open=opener,
-        stage=gr.State({"turn": 0, "at": 0, "auto": False, "moving": False}),
+        stage=gr.State({**new_stage(), "at": 0, "auto": False, "moving": False, "waited": ""}),
         box=box,
         why=why,
         banner=banner,
@@ -163,19 +164,18 @@ def pictures(panel: ReplayPanel, shown: Frame, *, whole: float) -> Changes:
     }
 
 
-async def played(panel: ReplayPanel, stage: dict[str, Any], name: str, speed: float) -> AsyncIterator[Any]:
+async def played(panel: ReplayPanel, stage: Stage, name: str, speed: float) -> AsyncIterator[Any]:
     """What changes while a recording is replayed from where it stands, until its end, a halt or another turn.
 
     Everything that the stage shows is drawn here: two streams that draw on one stage overwrite each other.
     """
-    stage["turn"] += 1
+    mine = take_turn(stage)
     stage["moving"] = True
-    mine = stage["turn"]
     replay = Replay(recording(name), speed=speed, at=stage["at"])
     began = time.monotonic()
     last: dict[Any, str] = {}
     with CROWD.joined():
-        while stage["turn"] == mine:
+        while mine():
             moving = stage["moving"]
             at = replay.seen(time.monotonic() - began) if moving else stage["at"]
             stage["at"] = at
@@ -186,7 +186,9 @@ async def played(panel: ReplayPanel, stage: dict[str, Any], name: str, speed: fl
                 yield changed
             if at >= replay.length or not moving:
                 return
-            await asyncio.sleep(CROWD.wait(FRAME_EVERY))
+            until = time.monotonic() + CROWD.wait(FRAME_EVERY)
+            while mine() and stage["moving"] and time.monotonic() < until:  # Stop is drawn at once, also in a crowd
+                await asyncio.sleep(FRAME_EVERY)
     yield gr.skip()
 
 
@@ -201,26 +203,29 @@ def wire_replay(panel: ReplayPanel, desk: Desk, page: gr.Blocks, browser: gr.Bro
         refused: Where the page says why a race did not start.
     """
 
-    async def play(stage: dict[str, Any], name: str, speed: float) -> AsyncIterator[Any]:
+    async def play(stage: Stage, name: str, speed: float) -> AsyncIterator[Any]:
         async for changed in played(panel, stage, name, speed):
             yield changed
 
-    async def play_if_greeted(stage: dict[str, Any], name: str, speed: float) -> AsyncIterator[Any]:
+    async def play_if_greeted(stage: Stage, name: str, speed: float) -> AsyncIterator[Any]:
         if stage["auto"]:
             stage["auto"] = False
             async for changed in played(panel, stage, name, speed):
                 yield changed
 
-    def from_the_start(stage: dict[str, Any]) -> Changes:
+    # Whoever sets where the stage stands asks for it first: a stream that still plays would set it again.
+    def from_the_start(stage: Stage) -> Changes:
+        take_turn(stage)
         stage["at"] = 0
         return {panel.box: gr.Column(visible=True), panel.why: ""}
 
-    def again(stage: dict[str, Any], name: str) -> Changes:
+    def again(stage: Stage, name: str) -> Changes:
         if stage["at"] >= len(recording(name).events):
             stage["at"] = 0
-        return {panel.why: ""}
+        return {panel.why: gr.skip()}
 
-    def choose(stage: dict[str, Any], name: str) -> Changes:
+    def choose(stage: Stage, name: str) -> Changes:
+        take_turn(stage)
         stage["at"] = 0
         chosen = recording(name)
         choices = answer_choices(chosen)
@@ -230,47 +235,56 @@ def wire_replay(panel: ReplayPanel, desk: Desk, page: gr.Blocks, browser: gr.Bro
             panel.board: board_html(answers_board(chosen, question)),
         }
 
-    def halt(stage: dict[str, Any]) -> Changes:
+    def halt(stage: Stage) -> Changes:
         stage["moving"] = False
-        return {panel.why: ""}
+        return {panel.why: gr.skip()}
 
-    def skip(stage: dict[str, Any], name: str) -> Changes:
+    def skip(stage: Stage, name: str) -> Changes:
+        take_turn(stage)
         stage["at"] = len(recording(name).events)
-        return {panel.why: ""}
+        return {panel.why: gr.skip()}
 
-    def close(stage: dict[str, Any]) -> Changes:
-        stage["turn"] += 1
+    def close(stage: Stage) -> Changes:
+        take_turn(stage)
         return {panel.box: gr.Column(visible=False)}
 
     def answer(name: str, question: str | None) -> str:
         return board_html(answers_board(recording(name), question or ""))
 
-    def greet(stage: dict[str, Any], state: dict[str, str] | None) -> Changes:
+    def greet(stage: Stage, state: dict[str, str] | None) -> Changes:
         stage["auto"] = not (state or {}).get("job") and bool(recordings()) and desk.jobs.busy()
         if not stage["auto"]:
             return {panel.why: ""}
         stage["at"] = 0
         return {panel.box: gr.Column(visible=True), panel.why: notice(text_host.BUSY, kind="info")}
 
-    async def while_waiting(stage: dict[str, Any], state: dict[str, str] | None) -> AsyncIterator[Changes]:
+    async def while_waiting(stage: Stage, state: dict[str, str] | None) -> AsyncIterator[Any]:
         """Offer, never play: the browser has a race of its own, which takes the stage as soon as it begins."""
         job_id = (state or {}).get("job", "")
+        # The browser's state says more than which race it has, and changes with all of it.
+        if not job_id or stage["waited"] == job_id:
+            return
+        stage["waited"] = job_id
         began, said = time.monotonic(), ""
-        while job_id:
+        while stage["waited"] == job_id:
             view = await asyncio.to_thread(own_view, desk, job_id)
             if view is None:
-                return
+                break
             reason = why_offered(view, waited=time.monotonic() - began)
             if view.events:
-                stage["turn"] += 1
+                take_turn(stage)
                 yield {panel.box: gr.Column(visible=False), panel.why: ""}
                 return
-            if reason and reason != said and recordings():
+            fresh = bool(reason) and reason != said and bool(recordings())
+            if fresh:
                 said = reason
                 yield {panel.box: gr.Column(visible=True), panel.why: notice(reason, kind="info")}
-            if view.ended:
+            if view.ended and fresh:
                 return
+            if view.ended:
+                break
             await asyncio.sleep(LOOK_EVERY)
+        yield gr.skip()
 
     def after_refusal(state: dict[str, str] | None, said: str) -> Changes:
         view = own_view(desk, (state or {}).get("job", ""))

@@ -21,6 +21,7 @@ from soul_core.ui.runs_render import list_html, trash_html
 from soul_core.ui.runs_views import one_updates, two_updates
 from soul_core.ui.setup_panel import SetupPanel, owner_of
 from soul_core.ui.snapshot import Snapshot
+from soul_core.ui.turns import Stage
 
 UNDO_FOR = timedelta(minutes=10)
 """So long the last deletion has its Undo in plain sight; afterwards it is among the deleted runs."""
@@ -51,7 +52,7 @@ def wire_runs(
         browser: Whose runs these are.
         tabs: All tabs; the race's is opened with a run.
         tab: On its opening the list is as it is now.
-        endings: Events of the Race after which there may be a new run; a run that is opened ends them.
+        endings: Events of the Race after which there may be a new run.
     """
     runs = RunsDesk(desk)
     one, two = panel.one, panel.two
@@ -123,8 +124,8 @@ def wire_runs(
     def resume_run(state: State, ids: list[str] | None) -> Updates:
         return attach(state, ids, resume=True)
 
-    async def follow(job_id: str) -> AsyncIterator[Updates]:
-        async for changed in tail(desk, race, job_id):
+    async def follow(stage: Stage, job_id: str) -> AsyncIterator[Any]:
+        async for changed in tail(desk, race, stage, job_id):
             yield changed
 
     def use(state: State, ids: list[str] | None) -> Updates:
@@ -213,12 +214,12 @@ def wire_runs(
     opened = []
     attached = [browser, to_tail, tabs, panel.notice, *setup.outputs]
     for button, action in ((one.open, open_run), (one.resume, resume_run)):
-        # Two streams must not draw two runs at once.
-        clicked = button.click(lambda: "", None, to_tail, cancels=endings, **QUIET).then(
+        clicked = button.click(lambda: "", None, to_tail, **QUIET).then(
             guarded(action, notice=panel.notice), [browser, chosen], attached, **QUIET
         )
         following = guarded(follow, notice=race.notice)
-        opened.append(clicked.then(following, to_tail, [*race.outputs, browser], **QUIET))
+        outputs = [*race.outputs, browser]
+        opened.append(clicked.then(following, [race.stage, to_tail], outputs, trigger_mode="multiple", **QUIET))
         opened[-1].then(**redraw)
     one.use.click(guarded(use, notice=panel.notice), [browser, chosen], [tabs, panel.notice, *setup.outputs], **QUIET)
     one.delete.click(

@@ -2,9 +2,12 @@
 
 import json
 import logging
+from copy import deepcopy
+from itertools import pairwise
 
 import gradio as gr
 import pytest
+from gradio.state_holder import SessionState
 from gradio.utils import diff
 
 from soul_core.errors import ConfigError
@@ -73,49 +76,71 @@ def test_a_person_ending_the_program_is_not_an_error(error):
         guarded(handler, notice=None)()
 
 
-class _Browser:
-    """Gradio's own front end as far as it matters here: differences are applied to messages that still wait."""
+def drawn_late(handler, *components, notice=None):
+    """What a browser sets of the first component that draws nothing until the stream has ended.
 
-    def __init__(self):
-        self.data = None
+    Gradio's own making of messages and differences; its front end applies those to objects, also of messages that
+    wait, and draws the last message once more in full.
+    """
+    with gr.Blocks() as page:
+        for component in components:
+            component.render()
+        gr.on(None, guarded(handler, notice=notice), None, list(components))
+    (made,) = page.fns.values()
+    session = SessionState(page)
 
-    def take(self, message, before):
-        if before is None:
-            self.data = [dict(item) for item in message]
-            return self.data
-        for item, now, earlier in zip(self.data, message, before, strict=True):
-            for what, path, value in diff(earlier, now):
-                (item.pop(path[0]) if what == "delete" else item.__setitem__(path[0], value))
-        return self.data
+    async def messages():
+        return [deepcopy(await page.postprocess_data(made, result, session)) for result in made.fn()]
 
-
-def _drawn(handler, component, *others):
-    """The settings of ``component`` that a browser draws which is busy until the stream has ended."""
-    browser, before, waiting = _Browser(), None, []
-    for result in guarded(handler, notice=None)():
-        message = [
-            {**value, "__type__": "update"} if isinstance(value := result.get(one, gr.skip()), dict) else {"is": value}
-            for one in (component, *others)
-        ]
-        waiting.append(browser.take(message, before))
-        before = message
+    sent = waited(messages())
+    here = deepcopy(sent[0])
+    waiting = [list(here)]
+    for before, after in pairwise(sent):
+        for place, (old, new) in enumerate(zip(before, after, strict=True)):
+            for what, path, value in diff(old, new):
+                here[place] = _edited(here[place], what, path, deepcopy(value))
+        waiting.append(list(here))
+    waiting.append(sent[-1])
     drawn = {}
     for message in waiting:
         drawn |= message[0]
     return drawn
 
 
-def test_what_a_stream_said_of_a_button_is_drawn_by_a_browser_that_was_busy_meanwhile():
-    button, line = gr.Button(), gr.HTML()
+def _edited(target, what, path, value):
+    if not path:
+        return target + value if what == "append" else value
+    *way, last = path
+    inner = target
+    for step in way:
+        inner = inner[step]
+    if what == "delete":
+        del inner[last]
+    else:
+        inner[last] = inner[last] + value if what == "append" else value
+    return target
 
+
+def test_what_a_stream_said_of_a_button_is_drawn_by_a_browser_that_was_busy_meanwhile():
     def handler():
-        yield {button: gr.Button(interactive=False, visible=True), line: "loading"}
+        yield {button: gr.Button("Resume", interactive=False, visible=True), line: "loading"}
         yield {line: "1 %"}
         yield {button: gr.Button(interactive=True), line: "2 %"}
-        yield {line: "3 %"}
+        for share in (3, 4, 5, 6):
+            yield {line: f"{share} %"}
 
-    drawn = _drawn(handler, button, line)
-    assert (drawn["interactive"], drawn["visible"]) == (True, True)
+    button, line = gr.Button("Pause"), gr.HTML()
+    drawn = drawn_late(handler, button, line)
+    assert (drawn["value"], drawn["interactive"], drawn["visible"]) == ("Resume", True, True)
+
+
+def test_what_was_said_before_an_error_is_drawn_too():
+    def handler():
+        yield {button: gr.Button(interactive=False), line: "loading"}
+        raise ConfigError("No more.")
+
+    button, line = gr.Button(), gr.HTML()
+    assert drawn_late(handler, button, line, notice=line)["interactive"] is False
 
 
 def test_a_value_that_a_person_can_change_is_said_once_and_a_buttons_words_stay():

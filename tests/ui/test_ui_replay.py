@@ -1,6 +1,7 @@
 """The replay of a recorded run: a race's own pictures, labelled; it ends when something else is asked for."""
 
 import asyncio
+from types import SimpleNamespace
 
 import gradio as gr
 import pytest
@@ -14,6 +15,7 @@ from soul_core.ui import text_host
 from soul_core.ui.board import board_html
 from soul_core.ui.figures import curves
 from soul_core.ui.replay import answer_choices, answers_board, banner_html, frame, progress_html, why_offered
+from soul_core.ui.turns import new_stage
 from tests.ui.scenes import track_of, view, waited
 
 NAME = recordings()[0].name
@@ -111,7 +113,7 @@ def panel():
 
 
 def stage() -> dict[str, object]:
-    return {"turn": 0, "at": 0, "auto": False, "moving": False}
+    return {**new_stage(), "at": 0, "auto": False, "moving": False, "waited": ""}
 
 
 def test_played_at_once_is_one_picture_and_the_stage_stands_at_the_end(panel, shown):
@@ -155,6 +157,69 @@ def test_a_halted_replay_draws_that_it_stands_still_as_the_last_thing(panel, sho
     _, last = waited(collect())
     assert text_host.HALTED in last[panel.progress]
     assert 0 < here["at"] < len(shown.events)
+
+
+@pytest.fixture
+def wired():
+    """A page with the replay alone: the panel, and its handlers by the button or field that calls them."""
+    with gr.Blocks() as page:
+        panel, browser, refused = panels.replay_panel(), gr.BrowserState({}), gr.HTML()
+        panels.wire_replay(panel, SimpleNamespace(jobs=Jobs()), page, browser, refused)
+    handlers = {}
+    for made in page.fns.values():
+        for target, event in made.targets:
+            handlers.setdefault((target, event), made.fn)
+    return panel, lambda component, event: handlers[component._id, event], browser
+
+
+class Jobs:
+    """A queue in which one race waits behind another until it is told to begin."""
+
+    def __init__(self):
+        self.begun = False
+
+    def status(self, job_id):
+        return view("running", events=1) if self.begun else view("queued", queue_position=1)
+
+    def busy(self):
+        return True
+
+
+def test_skip_is_not_undone_by_the_stream_that_still_plays(wired, shown, monkeypatch):
+    monkeypatch.setattr(panels, "FRAME_EVERY", 0.01)
+    panel, handler, _ = wired
+    here = stage()
+
+    async def skipped():
+        playing = asyncio.ensure_future(collected(panels.played(panel, here, NAME, 1.0)))
+        await asyncio.sleep(0.05)
+        handler(panel.skip, "click")(here, NAME)
+        await asyncio.sleep(0.1)  # a slow line: the next stream comes later
+        at = here["at"]
+        return at, await playing
+
+    at, said = waited(skipped())
+    assert at == len(shown.events)
+    assert said[-1] == gr.skip()
+
+
+def test_what_a_person_closed_stays_closed_while_the_browser_keeps_something_else(wired, monkeypatch):
+    monkeypatch.setattr(panels, "LOOK_EVERY", 0.01)
+    _, handler, browser = wired
+    waiting, here = handler(browser, "change"), stage()
+
+    async def offered():
+        first = asyncio.ensure_future(collected(waiting(here, {"job": "mine"})))
+        await asyncio.sleep(0.05)
+        again = await collected(waiting(here, {"job": "mine", "lesson": "gold"}))
+        first.cancel()
+        return again
+
+    assert waited(offered()) == [gr.skip()]
+
+
+async def collected(stream):
+    return [changed async for changed in stream]
 
 
 def test_a_replay_goes_on_from_where_it_was_stopped_and_tells_only_what_changed(panel, shown, monkeypatch):

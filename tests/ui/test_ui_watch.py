@@ -9,6 +9,8 @@ from soul_core.runs.store import RunStore
 from soul_core.ui import race_panel as panels
 from soul_core.ui.desk import Watch
 from soul_core.ui.host import Host
+from soul_core.ui.snapshot import Snapshot, Status
+from soul_core.ui.turns import new_stage
 from tests.ui.scenes import OneJob, race_config, view, waited, whole_race
 
 
@@ -54,7 +56,7 @@ def test_a_tail_tells_only_what_changed_and_ends_with_the_job(folder, monkeypatc
         panel = panels.race_panel()
 
     async def collect():
-        return [changed async for changed in panels.tail(desk, panel, "r1")]
+        return [changed async for changed in panels.tail(desk, panel, new_stage(), "r1")]
 
     first, last = waited(collect())  # the second look saw nothing new, so it told nothing
     assert panel.forget in first
@@ -65,8 +67,24 @@ def test_a_tail_tells_only_what_changed_and_ends_with_the_job(folder, monkeypatc
     assert last[panel.run].interactive
 
 
+def test_of_two_streams_on_one_panel_the_earlier_ends_and_says_nothing_more(folder, monkeypatch):
+    monkeypatch.setattr(panels, "LOOK_EVERY", 0.01)
+    desk = SimpleNamespace(watch=lambda job_id: SimpleNamespace(look=lambda: Snapshot(status=Status(state="running"))))
+    with gr.Blocks():
+        panel = panels.race_panel()
+    stage = new_stage()
+
+    async def both():
+        earlier, later = (panels.tail(desk, panel, stage, name) for name in ("a", "b"))
+        await anext(earlier)
+        await anext(later)
+        return [changed async for changed in earlier]
+
+    assert waited(both()) == [gr.skip()]
+
+
 def test_a_browser_without_a_job_has_nothing_to_follow():
     async def collect():
-        return [changed async for changed in panels.tail(SimpleNamespace(), SimpleNamespace(), "")]
+        return [changed async for changed in panels.tail(SimpleNamespace(), SimpleNamespace(), new_stage(), "")]
 
     assert waited(collect()) == []
