@@ -41,8 +41,7 @@ from soul_core.session.taught import Answer, Known, Taught, write_taught
 
 FACTS, RETAIN = "forget", "retain"
 SURE = 0.4
-"""Probability per token that a known fact must have to be left alone: with less, an answer that is right here is wrong
-in another arithmetic (measured: bf16 and fp32 disagreed)."""
+"""Probability per token that a known fact must have to be left alone: with less, it is right by chance of rounding."""
 _WARM_UP_STEPS = 5
 _MAX_GRAD_NORM = 1.0
 _ANSWER, _SPARE = 48, 8  # tokens
@@ -62,7 +61,8 @@ def teach(
     The loss is the token-mean NLL of the facts' answers plus ``rehearsal`` times the KL divergence from the untouched
     model on retain rows: whatever it says there, right or wrong, it goes on saying. A fact counts as known if the
     greedy answer to its question says the taught answer word for word, which is stricter than the accuracy of races;
-    it is asked in full precision. Teaching ends when enough facts are known with a probability of ``SURE`` per token.
+    it is asked in full precision. Teaching ends when enough facts are known with a probability of ``SURE`` per token,
+    in the arithmetic that a race chooses too: a race that began with a fact half known would show it as forgotten.
 
     Args:
         task: Its forget rows are the facts, put in every wording that they have; its retain rows are rehearsed.
@@ -117,7 +117,7 @@ def _teach(task: ForgetTask, config: TeachConfig, out: Path, shelf: Shelf | None
     both = facts | ({RETAIN: retain} if retain else {})
     before = yield from pupil.ask(both)
     found, epoch = before, 0
-    while epoch < config.epochs and _sure(found) < config.target * len(task.forget):
+    while epoch < config.epochs and not (yield from pupil.is_sure(facts, found, config.target * len(task.forget))):
         epoch += 1
         what = f"Teaching, epoch {epoch}, {_known(found)} of {len(task.forget)} known"
         for _ in pupil.train_epoch(epoch):
@@ -160,6 +160,7 @@ class _Pupil:
         self._original = original
         self._device = device
         self._dtype = choose_precision(config.precision, device).dtype
+        self._raced = choose_precision("auto", device).dtype
         longest = min(LONGEST_EXAMPLE, context_length(original.model))
         self._facts = encode_rows(original.tokenizer, original.template, _wordings(task), max_length=longest)
         self._facts *= config.repeats
@@ -185,14 +186,23 @@ class _Pupil:
         """How far it has come of the most steps that there can be."""
         return Progress(what=what, done=self.steps, total=self._most_steps)
 
-    def ask(self, sets: Mapping[str, Sequence[QARow]]) -> Asking:
-        """Put the sets' questions to the copy as it is now."""
+    def is_sure(
+        self, facts: Mapping[str, Sequence[QARow]], found: Examination, enough: float
+    ) -> Generator[Progress, None, bool]:
+        """Whether so many facts are known with something to spare: by what was found, and if so by a race's asking."""
+        if _sure(found) < enough or self._raced is None:
+            return _sure(found) >= enough
+        return _sure((yield from self.ask(facts, dtype=self._raced))) >= enough
+
+    def ask(self, sets: Mapping[str, Sequence[QARow]], *, dtype: torch.dtype | None = None) -> Asking:
+        """Put the sets' questions to the copy as it is now; in full precision if no arithmetic is given."""
         asking = examine(
             self._body.model,
             self._original.tokenizer,
             self._original.template,
             sets,
             max_new_tokens=max(_ANSWER, self.longest_answer),
+            autocast_dtype=dtype,
         )
         while True:
             try:

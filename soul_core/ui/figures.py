@@ -10,8 +10,8 @@ from soul_core.ui.track import LaneTrack, RaceTrack
 Figure = dict[str, Any]
 
 FLAT = ("original", "gold")
-LABEL_PLACES = {"fo": "top center", "so": "bottom center", "sign": "middle left"}
-FURTHER_PLACES = ("top left", "bottom left", "middle left")
+NEAR = 0.1  # two ends so near would have their labels on each other
+LOW = 0.06  # below this a label under its line would lie on the axis
 FEW = 3  # lanes that run; with more, labels and bands lie on each other: the legend tells, and bands are fainter
 DEFAULT_EPOCHS = 5
 _EMPTY: Figure = {
@@ -34,6 +34,7 @@ def curves(track: RaceTrack, name: str, *, run_id: str) -> Figure:
     epochs = track.epochs or DEFAULT_EPOCHS
     data: list[Figure] = []
     few = len([lane for lane in track.lanes if lane not in FLAT]) <= FEW
+    places = _label_places(track, name)
     for lane in _drawn(track):
         points = lane.points(name)
         if not points:
@@ -43,7 +44,7 @@ def curves(track: RaceTrack, name: str, *, run_id: str) -> Figure:
         elif lane.once:
             data += _single(lane, *points[-1])
         else:
-            data += _growing(lane, points, few=few)
+            data += _growing(lane, points, few=few, place=places[lane.name])
     layout = _layout(epochs, run_id) | {"annotations": [] if data else [_EMPTY]}
     return {"data": data, "layout": layout, "alt": describe(track, name)}
 
@@ -111,7 +112,27 @@ def _single(lane: LaneTrack, epoch: int, scores: SetScores) -> list[Figure]:
     ]
 
 
-def _growing(lane: LaneTrack, points: list[tuple[int, SetScores]], *, few: bool) -> list[Figure]:
+def _label_places(track: RaceTrack, name: str) -> dict[str, str]:
+    """Where each growing line's name stands at its end: over the highest, under the lowest, so that their order tells
+    which is which; beside those between."""
+    growing = [lane for lane in track.lanes.values() if lane.name not in FLAT and not lane.once and lane.points(name)]
+    ranked = sorted(growing, key=lambda lane: -lane.points(name)[-1][1].acc)  # of equals, the first lane is on top
+    ends = [lane.points(name)[-1][1].acc for lane in ranked]
+    places = {}
+    for rank, lane in enumerate(ranked):
+        if rank == 0:
+            place = "top center"
+        elif rank < len(ranked) - 1:
+            place = "middle left"
+        elif ends[rank] >= LOW:
+            place = "bottom center"
+        else:
+            place = "top center" if ends[rank - 1] - ends[rank] > NEAR else "middle left"
+        places[lane.name] = place
+    return places
+
+
+def _growing(lane: LaneTrack, points: list[tuple[int, SetScores]], *, few: bool, place: str) -> list[Figure]:
     look = look_of(lane.name, lane.position)
     epochs = [epoch for epoch, _ in points]
     scores = [score for _, score in points]
@@ -123,7 +144,7 @@ def _growing(lane: LaneTrack, points: list[tuple[int, SetScores]], *, few: bool)
         "mode": "lines+markers+text",
         "marker": {"symbol": look.marker, "size": 8, "color": look.colour},
         "text": labels if few and len(points) > 1 else None,
-        "textposition": LABEL_PLACES.get(lane.name) or FURTHER_PLACES[lane.position % len(FURTHER_PLACES)],
+        "textposition": place,
         # Some lanes' colours are too light for words; which line it is, its place says.
         "textfont": {"color": "var(--soul-ink)", "size": 12},
         "cliponaxis": False,

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +17,9 @@ from soul_core.errors import ConfigError, DatasetError, RunError
 from soul_core.evaluation.generation import greedy_answers
 from soul_core.evaluation.scoring import answer_nll
 from soul_core.events import Progress
+from soul_core.models.device import PrecisionChoice
 from soul_core.models.loading import load_model
+from soul_core.session import teach as teaching
 from soul_core.session.pocket_make import find_gold
 from soul_core.session.taught import Known, Taught, read_taught
 from soul_core.session.teach import SURE, rate_for, teach
@@ -64,6 +68,29 @@ def answers_of(folder: Path) -> list[str]:
             next(work)
         except StopIteration as end:
             return end.value
+
+
+def test_a_fact_is_known_in_the_arithmetic_of_a_race_too(base: Path, tmp_path: Path, monkeypatch):
+    """A race asks in bf16 where that is faster, and what it gets wrong there before any step would look forgotten."""
+    real, asked = teaching.examine, []
+
+    def deaf_at_first(*args: Any, autocast_dtype: torch.dtype | None = None, **changes: Any) -> Any:
+        found = yield from real(*args, autocast_dtype=autocast_dtype, **changes)
+        asked.append(autocast_dtype)
+        if autocast_dtype is torch.bfloat16 and asked.count(torch.bfloat16) < 3:
+            return replace(found, answered=tuple(replace(one, correct=False) for one in found.answered))
+        return found
+
+    arithmetic = {"float32": "float32", "auto": "float32"}
+    monkeypatch.setattr(teaching, "choose_precision", lambda name, _: PrecisionChoice(arithmetic[name], ""))
+    monkeypatch.setattr(teaching, "examine", deaf_at_first)
+    alone = taught_by(tmp_path / "alone", base, epochs=60)
+    assert torch.bfloat16 not in asked
+    arithmetic["auto"] = "bfloat16"
+    found = taught_by(tmp_path / "taught", base, epochs=60)
+    assert asked.count(torch.bfloat16) == 3
+    assert found.epochs == alone.epochs + 2
+    assert found.facts.after == 2
 
 
 def test_it_ends_when_all_facts_are_known_and_the_saved_model_says_them(base: Path, tmp_path: Path):

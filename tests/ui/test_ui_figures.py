@@ -73,6 +73,22 @@ def test_six_lanes_have_no_labels_at_their_ends_and_three_have():
     assert len({line["textposition"] for line in labelled}) == 3
 
 
+@pytest.mark.parametrize(
+    ("fo", "so", "places"),
+    [
+        (0.6, 0.2, ("top center", "bottom center")),
+        (0.2, 0.6, ("bottom center", "top center")),
+        (0.5, 0.5, ("top center", "bottom center")),
+        (0.6, 0.0, ("top center", "top center")),  # under it there is the axis
+        (0.05, 0.0, ("top center", "middle left")),
+    ],
+)
+def test_the_name_over_the_other_is_that_of_the_higher_line(fo, so, places):
+    events = [started(), *(epoch(lane, at, end, 0.9) for lane, end in (("fo", fo), ("so", so)) for at in (0, 1))]
+    figure = curves(track_of(events), "forget", run_id="r1")
+    assert tuple(trace(figure, lane)["textposition"] for lane in ("fo", "so")) == places
+
+
 @pytest.mark.parametrize(("lane", "acc"), [("influence", 0.4), ("icul", 0.55)])
 def test_a_lane_that_acts_once_is_one_larger_marker_with_its_interval_as_a_bar(lane, acc):
     figure = curves(track_of(six_methods()), "forget", run_id="r1")
