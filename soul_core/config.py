@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -436,6 +437,15 @@ class LaneSetting(NamedTuple):
     value: Any
 
 
+_PLAINER = (
+    (r"a valid integer.*", "a whole number"),
+    (r"a valid number.*", "a number"),
+    (r"greater than or equal to", "at least"),
+    (r"less than or equal to", "at most"),
+)
+"""What pydantic says, and how anybody would."""
+
+
 def _sentence(settings: type[BaseModel], error: ValidationError) -> str:
     """The first thing wrong, as one sentence with the field's name on the page, the value and what to do."""
     first = error.errors()[0]
@@ -448,7 +458,9 @@ def _sentence(settings: type[BaseModel], error: ValidationError) -> str:
         return f"There is no setting “{name}”.{hint}"
     if first["type"] == "missing":
         return f"{name} is missing. Give it a value."
-    value = repr(first["input"])
+    value = "empty" if first["input"] is None else repr(first["input"])
     shown = value if len(value) <= 80 else value[:77] + "…"
     said = first["msg"][0].lower() + first["msg"][1:]
+    for pattern, plain in _PLAINER:
+        said = re.sub(pattern, plain, said)
     return f"{name} is {shown}, but {said.replace('input', 'it')}. Change it and try again."

@@ -27,7 +27,7 @@ class JobView:
         events: How many events there are so far.
         can_resume: ``resume_race`` would continue it.
         created: Seconds since 1970.
-        began: When it began to run, likewise; 0 while it waits or where nobody knows.
+        seconds: How long it has run, pauses left out; None while it waits, when it has ended, or where nobody knows.
     """
 
     id: str
@@ -44,7 +44,7 @@ class JobView:
     events: int = 0
     can_resume: bool = False
     created: float = 0.0
-    began: float = 0.0
+    seconds: float | None = None
 
     @property
     def ended(self) -> bool:

@@ -44,6 +44,8 @@ class Job:
     error: str = ""
     created: float = field(default_factory=time.time)
     began: float = 0.0
+    paused_at: float = 0.0
+    rested: float = 0.0
     outlook: Outlook = field(default_factory=Outlook)
     pause_wanted: bool = False
     steps_wanted: int = 0
@@ -228,9 +230,10 @@ class Worker:
     def _may_go_on(self, job: Job) -> bool:
         with self._condition:
             if job.pause_wanted and not job.stop_wanted and not self._has_ended(job):
-                job.state, job.pause_wanted = "paused", False
+                job.state, job.pause_wanted, job.paused_at = "paused", False, time.time()
                 self._condition.notify_all()
                 self._condition.wait_for(lambda: job.state != "paused" or job.stop_wanted)
+                job.rested, job.paused_at = job.rested + time.time() - job.paused_at, 0.0
             return not job.stop_wanted or self._has_ended(job)
 
     def _has_ended(self, job: Job) -> bool:
@@ -294,13 +297,19 @@ class Worker:
             error=job.error,
             events=len(job.events),
             created=job.created,
-            began=job.began,
+            seconds=_seconds_run(job),
         )
 
     def _forget_old_jobs(self) -> None:
         ended = [job.id for job in self._jobs.values() if job.state in ENDED]
         for job_id in ended[: max(0, len(ended) - KEPT_IN_MEMORY)]:
             del self._jobs[job_id]
+
+
+def _seconds_run(job: Job) -> float | None:
+    if not job.began or job.state in ENDED:
+        return None
+    return (job.paused_at or time.time()) - job.began - job.rested
 
 
 def _seconds_left(job: Job) -> float | None:

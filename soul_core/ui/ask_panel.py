@@ -37,6 +37,7 @@ class AskPanel:
     temperature: gr.components.Component
     samples: gr.components.Component
     notice: gr.HTML
+    other: gr.HTML
     board: gr.HTML
 
 
@@ -68,6 +69,7 @@ def ask_panel() -> AskPanel:
         temperature = field_for(AskConfig, "temperature", elem_id=ids.TEMPERATURE)
         samples = field_for(AskConfig, "samples", elem_id=ids.SAMPLES)
     warning = block("", elem_id=ids.ASK_NOTICE)
+    other = block("", elem_id=ids.ASK_OTHER)
     board = block(board_html(None, columns=empty_columns()), elem_id=ids.BOARD)
     block(legend_html())
     return AskPanel(
@@ -81,6 +83,7 @@ def ask_panel() -> AskPanel:
         temperature=temperature,
         samples=samples,
         notice=warning,
+        other=other,
         board=board,
     )
 

@@ -41,6 +41,7 @@ MOST_EPOCHS_SHARED = 20
 KEPT_SHARED = 3
 """Facts of one browser that a shared host keeps, newest first; a taught model lies beside them."""
 FACTS, MODEL = "facts", "model"
+_FOLDERS = re.compile(r"(?<![^:#;=])(?:[/~.][^:#;=]*|[^:#;=/]+/[^:#;=]*)/")
 _KEPT_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 Result = TypeVar("Result")
 
@@ -292,6 +293,11 @@ def label_of(model: str) -> str:
     except RunError:
         return model
     return text_data.taught_label(label_of(taught.base), taught.facts.of)
+
+
+def task_label(spec: str) -> str:
+    """How the page's lists call a task: a path in its name by its last part."""
+    return _FOLDERS.sub("…/", spec)
 
 
 def typed_from(value: Any, parts: Mapping[str, Any] | None = None, retain: str = BUILT_IN) -> Typed:

@@ -1,7 +1,6 @@
 """What the page can ask for: start, stop and watch jobs, estimate, tell the command. It knows no component."""
 
 import threading
-import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -189,7 +188,7 @@ class Watch:
     def _elapsed(self, view: JobView) -> float | None:
         if self.track.ended:
             return self.track.ended.seconds
-        return time.time() - view.began if view.began and not view.ended else None
+        return view.seconds
 
     def _copy(self, path: Path) -> Path | None:
         """A copy that the browser may fetch: run folders themselves are not served."""

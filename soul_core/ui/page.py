@@ -60,7 +60,8 @@ def build_page(desk: Desk, booth: Booth | None = None) -> gr.Blocks:
             with gr.Tab(text_learn.TAB, id="learn") as learn_tab, gr.Column(elem_id=ids.LEARN):
                 learn = learn_panel()
         add_api(desk)
-        wire_setup(setup, desk, page, browser)
+        others = {race.other: text.OTHER_RACE, ask.other: text.OTHER_MODELS}
+        wire_setup(setup, desk, page, browser, others)
         wire_gold(setup, desk, page, browser)
         endings = wire_race(race, setup, desk, page, browser)
         wire_replay(race.replay, desk, page, browser, race.notice)

@@ -24,6 +24,7 @@ from soul_core.session.probe_verdict import verdicts_of_run
 from soul_core.session.relearning import relearn_run
 from soul_core.session.rounding import round_run
 from soul_core.ui import text, text_probe
+from soul_core.ui.data_desk import task_label
 from soul_core.ui.desk import Desk
 from soul_core.ui.scores_desk import LISTED, lane_label
 from soul_core.ui.track import RaceTrack, kind_of
@@ -250,7 +251,7 @@ def _label(folder: RunFolder) -> str:
     moment = datetime.fromisoformat(folder.manifest().created)
     return text_probe.run_label(
         f"{moment.day} {moment:%b %H:%M}",
-        plain(config.task),
+        plain(task_label(config.task)),
         plain(", ".join(lane_label(lane) for lane in config.lanes)),
         name=plain(read_marks(folder).name),
         probed=bool(probes_of(folder.path).signature()),

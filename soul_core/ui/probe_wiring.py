@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import time
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -140,10 +139,9 @@ def wire_probe(
         while True:
             view = await asyncio.to_thread(desk.jobs.status, job_id)
             best = max(best, view.fraction)
-            elapsed = time.time() - view.began if view.began and not view.ended else None
-            status = status_of(view, RaceTrack(), fraction=best, elapsed=elapsed)
+            status = status_of(view, RaceTrack(), fraction=best, elapsed=view.seconds)
             if view.progress is not None:
-                status = replace(status, now=probes.now(job_id, view.progress), left=_left(best, elapsed))
+                status = replace(status, now=probes.now(job_id, view.progress), left=_left(best, view.seconds))
             if view.ended:
                 break
             seen = await asyncio.to_thread(probes.written, job_id)

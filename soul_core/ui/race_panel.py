@@ -41,6 +41,7 @@ class RacePanel:
     reset: gr.Button
     progress: gr.HTML
     notice: gr.HTML
+    other: gr.HTML
     legend: gr.HTML
     forget: gr.HTML
     retain: gr.HTML
@@ -70,6 +71,7 @@ def race_panel() -> RacePanel:
         reset = gr.Button(text.RESET, interactive=False, elem_id=ids.RESET, min_width=60)
     progress = block(progress_html(Status()), elem_id=ids.PROGRESS)
     notice = block("", elem_id=ids.RACE_NOTICE)
+    other = block("", elem_id=ids.RACE_OTHER)
     replay = replay_panel()
     legend = block(legend_html(empty), elem_id=ids.LEGEND)
     with gr.Row(elem_classes=["soul-charts"]):
@@ -101,6 +103,7 @@ def race_panel() -> RacePanel:
         reset=reset,
         progress=progress,
         notice=notice,
+        other=other,
         legend=legend,
         forget=charts[0],
         retain=charts[1],
@@ -215,7 +218,7 @@ def wire_race(panel: RacePanel, setup: SetupPanel, desk: Desk, page: gr.Blocks, 
 
     def reset(stage: Stage, state: dict[str, str]) -> dict[Any, Any]:
         take_turn(stage)
-        return {**shown(panel, Snapshot()), browser: {**state, "job": ""}}
+        return {**shown(panel, Snapshot()), browser: {**state, "job": ""}, panel.other: ""}
 
     started = panel.run.click(refuse_tail, None, to_tail, **QUIET).then(
         guarded(start, notice=panel.notice),

@@ -16,7 +16,7 @@ from soul_core.runs.manifest import Manifest
 from soul_core.runs.marks import Marks, read_marks
 from soul_core.runs.trash import size_of
 from soul_core.ui import text, text_runs
-from soul_core.ui.data_desk import label_of
+from soul_core.ui.data_desk import label_of, task_label
 from soul_core.ui.scores_desk import lane_label
 from soul_core.ui.track import kind_of
 
@@ -94,7 +94,7 @@ def line_of(folder: RunFolder, view: JobView | None) -> RunLine:
         marks=read_marks(folder),
         when=datetime.fromisoformat(manifest.created),
         model=label_of(config.model),
-        task=config.task,
+        task=task_label(config.task),
         lanes=tuple(_lane(at, lane, last.get(lane.name)) for at, lane in enumerate(config.lanes)),
         state=state,
         can_resume=view.can_resume if view else _can_resume(folder, config, state),

@@ -22,6 +22,7 @@ from soul_core.runs.marks import read_marks
 from soul_core.runs.scores import ScoreFolder, ScoresRead, imported_scores, scores_of
 from soul_core.session.score import score_run
 from soul_core.ui import text, text_runs, text_scores
+from soul_core.ui.data_desk import task_label
 from soul_core.ui.desk import Desk
 
 SCORE = "score"
@@ -322,7 +323,7 @@ def _label(folder: RunFolder) -> str:
     config = folder.config
     lanes = ", ".join(lane_label(lane) for lane in config.lanes)
     return text_scores.run_label(
-        _when(folder), plain(config.task), plain(lanes), scored=bool(_signature(scores_of(folder.path)))
+        _when(folder), plain(task_label(config.task)), plain(lanes), scored=bool(_signature(scores_of(folder.path)))
     )
 
 

@@ -18,6 +18,7 @@ from soul_core.evaluation.tables import (
 )
 from soul_core.evaluation.views import Column, View
 from soul_core.ui import ids, text_scores
+from soul_core.ui.data_desk import task_label
 from soul_core.ui.html import notice, swatch
 
 REFERENCES = ("original", "gold")
@@ -74,7 +75,9 @@ def table_html(
         for row, cells in zip(table.rows, table.cells, strict=True)
     )
     said = (
-        f"{view.sentence} {text_scores.TASK.format(task=tasks[0])}" if len(tasks) == 1 and tasks[0] else view.sentence
+        f"{view.sentence} {text_scores.TASK.format(task=task_label(tasks[0]))}"
+        if len(tasks) == 1 and tasks[0]
+        else view.sentence
     )
     return (
         f'{warnings}<div class="soul-table-wrap soul-scores-wrap" tabindex="0" role="region" '
@@ -184,7 +187,7 @@ def _row(row: Row, cells: Sequence[Cell], notes: _Notes, *, intervals: bool, tas
     """A line of the table; ``tasks`` where rows are of several, so that each says its own."""
     own = row.kind not in OTHERS
     picture = swatch(row.lane, row.position, line=row.kind in REFERENCES) if own else ""
-    below = (row.card.task if tasks and own else "", row.origin)
+    below = (task_label(row.card.task) if tasks and own else "", row.origin)
     small = "".join(f"<small>{escape(words)}</small>" for words in below if words)
     body = "".join(_cell(place, cell, notes, intervals=intervals) for place, cell in enumerate(cells))
     return (

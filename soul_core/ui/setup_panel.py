@@ -1,5 +1,6 @@
 """Setup as components, and what follows when one of them changes. It starts no job and knows no race."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -13,15 +14,16 @@ from soul_core.session.presets import ALL_WEIGHTS
 from soul_core.session.presets import PRESETS as RACE_PRESETS
 from soul_core.ui import ids, text
 from soul_core.ui.address_render import copy_html, held_html
-from soul_core.ui.data_desk import label_of
+from soul_core.ui.data_desk import label_of, task_label
 from soul_core.ui.desk import Desk
 from soul_core.ui.fields import field_for, title_of
 from soul_core.ui.filled import form_of
 from soul_core.ui.form import BY_NAME, OTHER, PAIR, Form, Layout, split_choices, task_choices
 from soul_core.ui.guard import AS_TYPED, QUIET, guarded
-from soul_core.ui.html import block, heading
+from soul_core.ui.html import block, heading, notice
 from soul_core.ui.lane_fields import LaneFields, lane_fields
 from soul_core.ui.picker import is_trained, preset_html, retain_choices
+from soul_core.ui.scores_desk import lane_label
 from soul_core.ui.who_panel import WhoPanel, who_panel
 from soul_core.ui.who_wiring import wire_who
 
@@ -187,8 +189,18 @@ def setup_panel(desk: Desk) -> SetupPanel:
     )
 
 
-def wire_setup(panel: SetupPanel, desk: Desk, page: gr.Blocks, browser: gr.BrowserState) -> None:
-    """Choices that follow from others; then, whatever changed: note, command and estimate."""
+def wire_setup(
+    panel: SetupPanel, desk: Desk, page: gr.Blocks, browser: gr.BrowserState, others: Mapping[gr.HTML, str]
+) -> None:
+    """Choices that follow from others; then, whatever changed: note, command, and whose race is shown.
+
+    Args:
+        panel: The components.
+        desk: What the page can ask for.
+        page: The page.
+        browser: Whose race is shown.
+        others: Where it is said that this is another race than Setup's, and in which words.
+    """
     task, split, authors, spec = (panel.component(name) for name in ("task", "split", "authors", "spec"))
 
     def choose_task(name: str, shown: str | None, picked: list[str] | None) -> dict[Any, Any]:
@@ -217,23 +229,32 @@ def wire_setup(panel: SetupPanel, desk: Desk, page: gr.Blocks, browser: gr.Brows
         objective = form.objective if pair else ""
         weights = form.weights_config if pair else ALL_WEIGHTS
         note = preset_html(form.preset, objective, edited=pair and form.edited, weights=weights)
-        config = form.config()
-        desk.host.check(config, owner=owner_of(state))
+        try:
+            config = form.config()
+            desk.host.check(config, owner=owner_of(state))
+        except SoulError as error:  # a command or link of the settings before would be copied as that of these
+            return {panel.command: "", panel.notice: notice(str(error))}
         return {
             panel.command: desk.command(config),
             panel.preset_note: note,
             panel.gold_box: gr.Column(visible=desk.gold_can_be_trained(config)),
             panel.notice: "",
+            **told(desk.config_of((state or {}).get("job", "")), config),
         }
+
+    def told(shown: RaceConfig | None, config: RaceConfig) -> dict[Any, Any]:
+        if shown is None or race_line(shown) == race_line(config):
+            return dict.fromkeys(others, "")
+        return {place: notice(words.format(race=race_line(shown)), kind="info") for place, words in others.items()}
 
     # ``input`` and not ``change``: only a person's choice overwrites fields, not a form put back after a reload.
     task.input(choose_task, [task, split, authors], [task, split, authors, spec], **QUIET)
     split.change(choose_split, split, authors, **QUIET)
     wire_who(panel.who, panel.lanes, panel.component("preset"))
-    outputs = [panel.command, panel.preset_note, panel.gold_box, panel.notice]
+    outputs = [panel.command, panel.preset_note, panel.gold_box, panel.notice, *others]
     triggers = [component.change for component in panel.inputs]  # type: ignore[attr-defined]
     gr.on(
-        [page.load, *triggers],
+        [page.load, browser.change, *triggers],
         guarded(describe, notice=panel.notice),
         [browser, *panel.inputs],
         outputs,
@@ -279,6 +300,12 @@ def _task_help(task: str) -> str:
 def _names_of(task: str) -> list[str]:
     """Whom one can pick by name."""
     return [] if task == OTHER else list(subjects_of(task))
+
+
+def race_line(config: RaceConfig) -> str:
+    """A race in one line: who forgets what."""
+    methods = ", ".join(lane_label(lane) for lane in config.lanes)
+    return f"{methods}; {label_of(config.model)}; {task_label(config.task)}"
 
 
 def owner_of(state: dict[str, str] | None) -> str:

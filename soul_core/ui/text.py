@@ -122,6 +122,8 @@ ALREADY_RUNNING = "Your race is still running. Stop it, or wait for its end, bef
 PROGRESS = "Progress of the race"
 FOLDER = "Kept in"
 NOTHING_TO_STOP = "Nothing is running."
+OTHER_RACE = "Shown here: {race}. Setup says something else now, which begins with Run."
+OTHER_MODELS = "The models of that race answer: {race}. To ask about what Setup says now, press Reset or run it."
 FORGOTTEN_JOB = "The last run is no longer known to this server; press Run to start a new one."
 
 STATES = {

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Generator
 
 import pytest
@@ -124,8 +125,29 @@ def test_a_paused_job_stands_until_it_is_resumed(worker):
     wait(worker, "a", "paused")
     assert worker.view("a").events == 2
     assert worker.wait("a", lambda view: view.events > 2, 0.05).events == 2
+    stood = worker.view("a").seconds
+    time.sleep(0.3)
+    assert worker.view("a").seconds == stood > 0
     worker.resume("a")
     wait(worker, "a", "finished")
+    assert worker.view("a").seconds is None
+
+
+def test_a_pause_is_no_part_of_the_time_that_a_job_has_run(worker):
+    script = Script([started(), step("fo", 1), step("fo", 2)], free=True)
+    script.tickets = threading.Semaphore(1)
+    add(worker, "a", script)
+    seen(worker, "a", 1)
+    worker.pause("a")
+    script.go(1)
+    wait(worker, "a", "paused")
+    stood = worker.view("a").seconds
+    time.sleep(0.5)
+    worker.resume("a")
+    wait(worker, "a", "running")
+    assert worker.view("a").seconds < stood + 0.4
+    worker.stop("a")
+    script.go()
 
 
 def test_step_takes_one_optimizer_step_and_pauses_again(worker):

@@ -113,7 +113,7 @@ def test_weights_without_a_lane_take_the_presets_rate_for_those_weights():
     [
         (
             {"epochs": "900"},
-            "“epochs=900” in the address cannot be used: epochs is '900', but it should be less than or equal to 100; "
+            "“epochs=900” in the address cannot be used: epochs is '900', but it should be at most 100; "
             "5 is used instead.",
         ),
         ({"preset": "fastest"}, "same-settings is used instead."),

@@ -140,7 +140,7 @@ def test_methods_may_be_typed_in_one_with_commas_and_capitals():
     ("change", "words"),
     [
         ({"epochs": 0}, "Epochs is 0"),
-        ({"epochs": None}, "Epochs is None"),
+        ({"epochs": None}, "Epochs is empty"),
         ({"epochs": 2.5}, "Epochs is 2.5"),
         ({"seed": "abc"}, "Seed is 'abc'"),
         ({"seed": math.nan}, "Seed is nan"),
@@ -152,7 +152,7 @@ def test_methods_may_be_typed_in_one_with_commas_and_capitals():
         ({"objective": "npo", "fo_own": {"npo.beta": -1}}, "β is -1"),
         ({"fo_objective": {"retain": "hidden"}}, "cannot have the retain term “hidden”"),
         ({"weights": {"kind": "lora", "rank": 0}}, "LoRA rank is 0"),
-        ({"weights": {"kind": None}}, "Weights is None"),
+        ({"weights": {"kind": None}}, "Weights is empty"),
         ({"mode": ANY}, "No method is chosen"),
         ({"mode": ANY, "methods": ["so-magic"]}, "no method “so-magic”"),
         ({"mode": ANY, "methods": ["so-npo"], "changes": "lr 3"}, "“lr 3” is no change"),
