@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.pageobject import points, short_race, wait_for_points, wait_for_state
+from tests.browser.pageobject import choose, points, short_race, wait_for_points, wait_for_state
 
 pytestmark = pytest.mark.ui
 _RANGE = "document.querySelector('#soul-chart-forget .soul-chart-place').layout.xaxis.range"
@@ -35,9 +35,23 @@ def test_a_short_race_draws_its_curves_says_its_verdict_and_answers_questions(op
     page.locator("#soul-chips button").first.click()
     for lane in ("original", "fo", "so", "gold"):
         expect(page.locator(f"#soul-board [data-lane={lane}] .soul-badge")).to_be_visible()
+    # Another forget set in Setup: the race that is shown, and the models that answer, are still those of this one.
+    others = [page.locator(place) for place in ("#soul-race-other", "#soul-ask-other")]
+    for other in others:
+        expect(other).to_have_text("")
+    choose(page, "soul-split", "forget05")
+    for other in others:
+        expect(other).to_contain_text("FO-GradDiff, SO-GradDiff; Pocket model; invented-authors:forget01")
+    choose(page, "soul-split", "forget01")
+    for other in others:
+        expect(other).to_have_text("")
+    choose(page, "soul-split", "forget05")
+    expect(others[0]).not_to_have_text("")
     page.click("#soul-reset")
     wait_for_state(page, "idle")
     assert points(page, "soul-chart-forget", "fo") == []
+    for other in others:
+        expect(other).to_have_text("")
 
 
 def test_a_reload_in_the_middle_changes_nothing_and_stop_ends_it(open_page):
