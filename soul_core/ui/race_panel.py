@@ -24,7 +24,9 @@ from soul_core.ui.snapshot import Snapshot, Status
 from soul_core.ui.track import RaceTrack
 from soul_core.ui.turns import Stage, new_stage, take_turn
 
-LOOK_EVERY = 0.2  # seconds between two looks at a job, of one browser or a few
+LOOK_EVERY = 0.5
+"""Seconds between two looks at a job, of one browser or a few. Drawing shares two cores with the race: with 0.2 s the
+same race took a quarter longer (46 s against 35 s)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
