@@ -17,6 +17,14 @@ def test_five_are_told_as_often_as_one_and_thirty_six_times_less_often(watching,
     assert crowd.wait(0.2) == 0.2
 
 
+def test_who_is_told_seldom_anyway_waits_no_longer_in_a_small_crowd():
+    crowd = Crowd()
+    places = [crowd.joined() for _ in range(12)]
+    for place in places:
+        place.__enter__()
+    assert crowd.wait(0.5) == 0.5
+
+
 def test_who_leaves_with_an_error_has_left():
     crowd = Crowd()
     for _ in range(20):
