@@ -46,7 +46,7 @@ def frame(replay: Replay, at: int, *, moving: bool = True) -> Frame:
     track.take(seen)
     elapsed = replay.recorded_seconds(at)
     over = at >= replay.length
-    now = text_host.ENDED if over else track.now if moving else text_host.HALTED
+    now = text_host.ENDED if over else (track.now or text_host.BEFORE) if moving else text_host.HALTED
     return Frame(
         at=at,
         recording=recording,

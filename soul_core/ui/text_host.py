@@ -13,6 +13,7 @@ SPEED_LABELS = {1.0: "its own pace", 4.0: "4 times as fast", 0.0: "at once"}
 PLAY, HALT, SKIP, CLOSE = "Play", "Stop", "Skip to the end", "Close"
 REPLAYED = "Share of the recording that was shown"
 ENDED = "End of the recording."
+BEFORE = "Loading the models and asking them all before the first step."
 HALTED = "The replay stands still. Play goes on from here."
 ANSWERS = "Recorded answers"
 ANSWERS_HELP = (
