@@ -24,10 +24,11 @@ DEV_STAMP := $(VENV)/.installed-dev-$(shell cat requirements.txt requirements-de
 app: $(APP_STAMP)
 	@$(PY) app.py --port $(PORT)
 
-# Two processes where there are two cores, each with one thread; the browser's tests after them, with nobody beside.
+# As many processes as cores, each with one thread; then the browser's tests in two, each with a server of its own: they
+# wait more than they calculate.
 test: $(DEV_STAMP) browser
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -m "not ui" --numprocesses auto --dist loadfile
-	@$(PY) -m pytest -m ui
+	@$(PY) -m pytest -m ui --numprocesses 2 --dist loadfile
 
 check: $(DEV_STAMP)
 	@$(PY) -m ruff format --check .
