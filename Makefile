@@ -24,11 +24,10 @@ DEV_STAMP := $(VENV)/.installed-dev-$(shell cat requirements.txt requirements-de
 app: $(APP_STAMP)
 	@$(PY) app.py --port $(PORT)
 
-# As many processes as cores, each with one thread; then the browser's tests in two, each with a server of its own: they
-# wait more than they calculate.
+# Two processes where there are two cores, each with one thread; the browser's tests after them, with nobody beside.
 test: $(DEV_STAMP) browser
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -m "not ui" --numprocesses auto --dist loadfile
-	@$(PY) -m pytest -m ui --numprocesses 2 --dist loadfile
+	@$(PY) -m pytest -m ui
 
 check: $(DEV_STAMP)
 	@$(PY) -m ruff format --check .
