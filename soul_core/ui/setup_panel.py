@@ -243,7 +243,7 @@ def wire_setup(
         }
 
     def told(shown: RaceConfig | None, config: RaceConfig) -> dict[Any, Any]:
-        if shown is None or race_line(shown) == race_line(config):
+        if shown is None or _what_runs(shown) == _what_runs(config):
             return dict.fromkeys(others, "")
         return {place: notice(words.format(race=race_line(shown)), kind="info") for place, words in others.items()}
 
@@ -300,6 +300,11 @@ def _task_help(task: str) -> str:
 def _names_of(task: str) -> list[str]:
     """Whom one can pick by name."""
     return [] if task == OTHER else list(subjects_of(task))
+
+
+def _what_runs(config: RaceConfig) -> tuple[object, ...]:
+    """What makes it another race for who looks at it; not its line, since two models may go by one name."""
+    return config.model, config.task, [lane_label(lane) for lane in config.lanes]
 
 
 def race_line(config: RaceConfig) -> str:

@@ -115,14 +115,20 @@ def test_stop_closes_the_generator_and_twice_is_harmless(worker):
     assert worker.events("a", 0)[1] == 3
 
 
-def test_a_paused_job_stands_until_it_is_resumed(worker):
+def paused_after_a_step(worker, *, tickets):
+    """Job “a”, paused after its second of three events, with ``tickets`` - 1 more that it may give when resumed."""
     script = Script([started(), step("fo", 1), step("fo", 2)], free=True)
     script.tickets = threading.Semaphore(1)
     add(worker, "a", script)
     seen(worker, "a", 1)
     worker.pause("a")
-    script.go(2)
+    script.go(tickets)
     wait(worker, "a", "paused")
+    return script
+
+
+def test_a_paused_job_stands_until_it_is_resumed(worker):
+    paused_after_a_step(worker, tickets=2)
     assert worker.view("a").events == 2
     assert worker.wait("a", lambda view: view.events > 2, 0.05).events == 2
     stood = worker.view("a").seconds
@@ -134,13 +140,7 @@ def test_a_paused_job_stands_until_it_is_resumed(worker):
 
 
 def test_a_pause_is_no_part_of_the_time_that_a_job_has_run(worker):
-    script = Script([started(), step("fo", 1), step("fo", 2)], free=True)
-    script.tickets = threading.Semaphore(1)
-    add(worker, "a", script)
-    seen(worker, "a", 1)
-    worker.pause("a")
-    script.go(1)
-    wait(worker, "a", "paused")
+    script = paused_after_a_step(worker, tickets=1)
     stood = worker.view("a").seconds
     time.sleep(0.5)
     worker.resume("a")

@@ -15,7 +15,7 @@ from soul_core.ui import text_host
 from soul_core.ui.board import board_html
 from soul_core.ui.figures import curves
 from soul_core.ui.replay import answer_choices, answers_board, banner_html, frame, progress_html, why_offered
-from soul_core.ui.turns import new_stage
+from soul_core.ui.turns import new_stage, take_turn
 from tests.ui.scenes import track_of, view, waited
 
 NAME = recordings()[0].name
@@ -127,34 +127,31 @@ def test_played_at_once_is_one_picture_and_the_stage_stands_at_the_end(panel, sh
     assert here["at"] == len(shown.events)
 
 
-def test_another_turn_ends_a_replay_where_it_stands(panel, shown, monkeypatch):
-    monkeypatch.setattr(panels, "FRAME_EVERY", 0.01)
-    here = stage()
+def played_until(panel, here, ended):
+    """What a replay draws of which the first picture is answered by ``ended``."""
 
     async def collect():
         found = []
         async for changed in panels.played(panel, here, NAME, 1.0):
             found.append(changed)
-            here["turn"] += 1  # somebody pressed Stop
+            ended()
         return found
 
+    return waited(collect())
+
+
+def test_another_turn_ends_a_replay_where_it_stands(panel, shown, monkeypatch):
+    monkeypatch.setattr(panels, "FRAME_EVERY", 0.01)
+    here = stage()
     # Gradio draws a stream's last message again when that ends: by then the stage is another's.
-    assert waited(collect())[1:] == [gr.skip()]
+    assert played_until(panel, here, lambda: take_turn(here))[1:] == [gr.skip()]
     assert 0 < here["at"] < len(shown.events)
 
 
 def test_a_halted_replay_draws_that_it_stands_still_as_the_last_thing(panel, shown, monkeypatch):
     monkeypatch.setattr(panels, "FRAME_EVERY", 0.01)
     here = stage()
-
-    async def collect():
-        found = []
-        async for changed in panels.played(panel, here, NAME, 1.0):
-            found.append(changed)
-            here["moving"] = False
-        return found
-
-    _, last = waited(collect())
+    _, last = played_until(panel, here, lambda: here.update(moving=False))
     assert text_host.HALTED in last[panel.progress]
     assert 0 < here["at"] < len(shown.events)
 
